@@ -1,0 +1,47 @@
+"""The convolutional text classifier: one convolution over characters, max pooling over time."""
+
+import dataclasses
+
+from textclf import layers
+from textclf import tensorflow_v1 as tf
+from textclf.classifier import TextClassifier
+from textclf.config import ClassifierConfig, ConfigError, option
+
+
+@dataclasses.dataclass
+class TCNNConfig(ClassifierConfig):
+    """Settings of TextCNN and its training."""
+
+    num_filters: int = option(256, "filters of the convolution", group="model", minimum=1)
+    kernel_size: int = option(
+        5, "characters that a filter sees at a time, at most seq_length", group="model", minimum=1
+    )
+
+    def check(self):
+        super().check()
+        if self.kernel_size > self.seq_length:
+            raise ConfigError(
+                f"kernel_size {self.kernel_size}: expected at most seq_length {self.seq_length}"
+            )
+
+
+class TextCNN(TextClassifier):
+    """Convolutional text classifier.
+
+    Source: Kim 2014, arXiv:1408.5882; differs: characters instead of words, one kernel width, no
+        activation before the pooling, a dense layer before the classifier.
+    """
+
+    name = "textcnn"
+
+    def encode(self, ids):
+        config = self.config
+        # A window of nothing but padding takes part in the maximum, and one is as good as many:
+        # with kernel_size columns of common padding left, the result is that of the full length.
+        ids = layers.trim_padding(ids, keep=config.kernel_size)  # [batch, seq]
+        embedded = layers.embed(ids, config.vocab_size, config.embedding_dim)  # [batch, seq, dim]
+        with tf.name_scope("cnn"):
+            conv = layers.conv1d(
+                embedded, "conv", config.num_filters, config.kernel_size
+            )  # [batch, seq - kernel_size + 1, filters]
+            return tf.reduce_max(conv, axis=1, name="gmp")  # [batch, filters]

@@ -1,0 +1,1 @@
+"""From labelled text to arrays. Imports NumPy only."""

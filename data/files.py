@@ -1,0 +1,52 @@
+"""Files that are written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_text(path, text):
+    """Writes UTF-8 text so that `path` holds either its old content or all of the new one.
+
+    The text goes to a temporary file beside the target, reaches the disk, and takes the target's
+    name in one atomic rename.
+
+    Args:
+        path: str or Path; missing parent folders are made.
+        text: str; newlines are written as they stand.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; `path` is then as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; a result is as readable as any other file of the user.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder):
+    """Makes renames inside `folder` durable, where the system can open a folder (POSIX)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,78 @@
+"""Composes the bundled corpus from its sentences: `python -m data.sample.build`.
+
+Every category has a file of hand-written sentences. They are dealt to training, validation and
+test, and each split's articles are composed of that split's sentences alone, 2 to 6 of one
+category. So no test article shares a sentence with anything that was trained on.
+
+All choices come from SHA-256 of a text, not from a random generator: they are the same in every
+version of Python.
+"""
+
+import hashlib
+from pathlib import Path
+
+from data.cnews_loader import CNEWS_CATEGORIES
+from data.files import write_text
+
+FOLDER = Path(__file__).parent
+# Articles of a category, and share of its sentences, by split.
+ARTICLES = {"train": 400, "val": 40, "test": 80}
+SHARES = {"train": 0.66, "val": 0.14, "test": 0.20}
+SHORTEST, LONGEST = 2, 6  # sentences in an article
+
+
+def _order(key, items):
+    """The items in an order that looks random and is always the same."""
+    return sorted(items, key=lambda item: hashlib.sha256(f"{key}|{item}".encode()).digest())
+
+
+def read_sentences(category):
+    """The sentences of a category, list of str."""
+    path = FOLDER / "sentences" / f"{category}.txt"
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def deal(category):
+    """Deals a category's sentences: dict from split to list of str, no sentence in two."""
+    sentences = _order("deal", read_sentences(category))
+    dealt, start, share = {}, 0, 0.0
+    for split in ARTICLES:
+        share += SHARES[split]
+        end = round(share * len(sentences))
+        dealt[split] = sentences[start:end]
+        start = end
+    return dealt
+
+
+def compose(split):
+    """The lines of one split, list of `category<TAB>article`, categories mixed."""
+    lines = []
+    for category in CNEWS_CATEGORIES:
+        sentences = deal(category)[split]
+        articles = set()  # of sets of sentences: none stands twice, in any order
+        number = 0
+        while len(articles) < ARTICLES[split]:
+            key = f"{split} {category} {number}"
+            spread = LONGEST - SHORTEST + 1
+            length = SHORTEST + hashlib.sha256(key.encode()).digest()[0] % spread
+            # Every sentence takes its turn as one that is surely in.
+            turn = sentences[number % len(sentences)]
+            others = [sentence for sentence in sentences if sentence != turn]
+            chosen = _order(key, [turn, *_order(key, others)[: length - 1]])
+            if frozenset(chosen) not in articles:
+                articles.add(frozenset(chosen))
+                lines.append(category + "\t" + "".join(chosen))
+            number += 1
+    return _order("mix", lines)
+
+
+def main():
+    for split in ARTICLES:
+        path = FOLDER / f"sample.{split}.txt"
+        lines = compose(split)
+        write_text(path, "".join(line + "\n" for line in lines))
+        print(f"{path.name}: {len(lines)} articles")
+
+
+if __name__ == "__main__":
+    main()

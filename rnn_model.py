@@ -1,0 +1,60 @@
+"""The recurrent text classifier: layers of GRU or LSTM over characters, read at the last step."""
+
+import dataclasses
+
+from data.cnews_loader import PAD_ID
+from textclf import layers
+from textclf import tensorflow_v1 as tf
+from textclf.classifier import TextClassifier
+from textclf.config import ClassifierConfig, option
+
+
+@dataclasses.dataclass
+class TRNNConfig(ClassifierConfig):
+    """Settings of TextRNN and its training."""
+
+    num_layers: int = option(2, "recurrent layers on top of each other", group="model", minimum=1)
+    rnn: str = option("gru", "kind of recurrent layer", group="model", choices=("gru", "lstm"))
+    mask_padding: bool = option(
+        True,
+        "leave the state as it is at padding; without it the padding is read like text, "
+        "as the original code does",
+        group="model",
+    )
+    dropout_keep_prob: float = option(
+        0.8,
+        "probability of KEEPING a unit while training, after each layer",
+        group="training",
+        above=0.0,
+        maximum=1.0,
+    )
+    batch_size: int = option(128, "documents in a training step", group="training", minimum=1)
+
+
+class TextRNN(TextClassifier):
+    """Recurrent text classifier.
+
+    Source: Cho et al. 2014, arXiv:1406.1078 (GRU); Hochreiter and Schmidhuber 1997 (LSTM); Zaremba
+        et al. 2014, arXiv:1409.2329, for dropout between layers but not along time.
+    """
+
+    name = "textrnn"
+
+    def encode(self, ids):
+        config = self.config
+        layer = {"gru": layers.gru, "lstm": layers.lstm}[config.rnn]
+        mask = None
+        if config.mask_padding:
+            # A step that is padding in every row changes no state: it need not be computed.
+            ids = layers.trim_padding(ids)  # [batch, seq]
+            mask = tf.not_equal(ids, PAD_ID)  # [batch, seq]
+        hidden = layers.embed(ids, config.vocab_size, config.embedding_dim)  # [batch, seq, dim]
+        with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
+            for index in range(config.num_layers):
+                with tf.variable_scope(f"cell_{index}"):
+                    hidden = layer(hidden, mask, config.hidden_dim)  # [batch, seq, hidden_dim]
+                    if index == config.num_layers - 1:
+                        # relies on left padding: the last step is the document's last character
+                        hidden = hidden[:, -1]  # [batch, hidden_dim]
+                    hidden = layers.dropout(hidden, self.keep_prob)
+        return hidden

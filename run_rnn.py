@@ -1,0 +1,9 @@
+"""Trains and tests the recurrent classifier: `python run_rnn.py train`, then `... test`."""
+
+import sys
+
+from rnn_model import TextRNN, TRNNConfig
+from textclf.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(TRNNConfig, TextRNN))

@@ -1,0 +1,1 @@
+"""What the CNN and the RNN share: configuration, layers, training, evaluation, prediction."""

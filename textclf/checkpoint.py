@@ -1,0 +1,224 @@
+"""The run directory, `checkpoints/<name>/`: everything a trained model is, and its only reader and
+writer.
+
+    config.json              format, model, seed and every config value
+    vocab.txt                one character a line, in id order
+    categories.txt           one category a line, in id order
+    best.json                which weights are the best so far, and their scores
+    weights/best-<step>.*    a Saver checkpoint: the weights and Adam's slots
+    best_validation.*        the same weights under the path that `Saver.restore` always had
+
+`best.json` is what counts: it is replaced in one rename, after the weights it names have reached
+the disk. So a run that is killed at any moment leaves either the old best weights or the new ones.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+
+from data import cnews_loader
+from data.files import sync_folder, write_text
+from textclf import tensorflow_v1 as tf
+from textclf.config import ConfigError
+
+FORMAT = 1
+
+
+class CheckpointError(RuntimeError):
+    """A run directory that cannot be used; the message names place and remedy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """The best evaluation of a run: step, val_loss (nats), val_accuracy in [0, 1]."""
+
+    step: int
+    val_loss: float
+    val_accuracy: float
+
+
+class RunDirectory:
+    """A model on disk.
+
+    Attributes:
+        path: Path.
+        model_name: str, TextClassifier.name of the model it holds.
+        config: ClassifierConfig.
+        words: list of str, the vocabulary in id order.
+        categories: list of str in id order.
+    """
+
+    def __init__(self, path, model_name, config, words, categories):
+        self.path = Path(path)
+        self.model_name = model_name
+        self.config = config
+        self.words = words
+        self.categories = categories
+        self._saver = None
+
+    @classmethod
+    def create(cls, path, model_name, config, words, categories, seed):
+        """Starts a run directory, in place of the run that `path` holds, if it holds one.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        run = cls(path, model_name, config, words, categories)
+        remove_run(run.path)
+        cnews_loader.write_vocab(run.path / "vocab.txt", words)
+        cnews_loader.write_vocab(run.path / "categories.txt", categories)
+        about = {
+            "format": FORMAT,
+            "model": model_name,
+            "seed": seed,
+            "config": config.to_dict(),
+        }
+        write_text(run.path / "config.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        return run
+
+    @classmethod
+    def open(cls, path, model_name, config_class):
+        """Reads a run directory.
+
+        Args:
+            path: str or Path.
+            model_name: str, the model it is to hold.
+            config_class: subclass of ClassifierConfig.
+
+        Raises:
+            CheckpointError: there is no run, or it is not whole, or it holds another model.
+        """
+        path = Path(path)
+        if not holds_run(path):
+            raise CheckpointError(f"{path}: no trained model here; train one or name its folder")
+        about = _read_json(path / "config.json")
+        try:
+            if about["format"] != FORMAT:
+                raise CheckpointError(
+                    f"{path / 'config.json'}: format {about['format']}, this version reads "
+                    f"{FORMAT}; use the version that wrote it"
+                )
+            if about["model"] != model_name:
+                raise CheckpointError(
+                    f"{path}: holds a {about['model']} model, expected {model_name}; "
+                    "use the script of that model or name another folder"
+                )
+            config = config_class.from_dict(about["config"])
+            words, _ = cnews_loader.read_vocab(path / "vocab.txt")
+            categories, _ = cnews_loader.read_category(path / "categories.txt")
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path / 'config.json'}: not as written ({error!r}); train again"
+            ) from None
+        except (ConfigError, cnews_loader.DataError) as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        for name, found, expected in (
+            ("vocab.txt", len(words), config.vocab_size),
+            ("categories.txt", len(categories), config.num_classes),
+        ):
+            if found != expected:
+                raise CheckpointError(
+                    f"{path / name}: {found} lines, the model was trained with {expected}; "
+                    "restore the file or train again"
+                )
+        return cls(path, model_name, config, words, categories)
+
+    @property
+    def best_prefix(self):
+        """Path for `Saver.restore`: the name under which other scripts find the best weights."""
+        return self.path / "best_validation"
+
+    def best(self):
+        """The Best that is saved, or None."""
+        pointer = self.path / "best.json"
+        if not pointer.exists():
+            return None
+        try:
+            return Best(**_read_json(pointer))
+        except TypeError as error:
+            raise CheckpointError(f"{pointer}: not as written ({error}); train again") from None
+
+    def save_best(self, session, best):
+        """Makes the session's variables the best weights of the run.
+
+        Args:
+            session: tf.Session.
+            best: Best.
+        """
+        if self._saver is None:
+            # Old weights are removed below, once the new ones count.
+            self._saver = tf.train.Saver(max_to_keep=None)
+        weights = self._weights(best.step)
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        self._saver.save(session, str(weights), write_meta_graph=False, write_state=False)
+        files = _checkpoint_files(weights)
+        for file in files:
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        sync_folder(weights.parent)
+        write_text(self.path / "best.json", json.dumps(dataclasses.asdict(best), indent=2) + "\n")
+        for file in files:
+            _link(file, self.best_prefix.with_name(self.best_prefix.name + file.suffix))
+        for file in weights.parent.iterdir():
+            if file not in files:
+                file.unlink()
+
+    def restore_best(self, session):
+        """Loads the best weights into a session whose graph holds the model.
+
+        Raises:
+            CheckpointError: no weights are saved, or they cannot be read or do not fit.
+        """
+        best = self.best()
+        if best is None:
+            raise CheckpointError(f"{self.path}: no weights are saved here; train again")
+        try:
+            tf.train.Saver().restore(session, str(self._weights(best.step)))
+        except (tf.errors.OpError, ValueError) as error:
+            why = str(error).strip().splitlines()[0]
+            raise CheckpointError(
+                f"{self._weights(best.step)}: the weights cannot be read ({why}); train again"
+            ) from None
+
+    def _weights(self, step):
+        return self.path / "weights" / f"best-{step}"
+
+
+def holds_run(path):
+    """Whether a folder holds a run."""
+    return (Path(path) / "config.json").exists()
+
+
+def remove_run(path):
+    """Removes the files of a run and nothing else; the folder and other files in it stay."""
+    path = Path(path)
+    for name in ("best.json", "config.json", "vocab.txt", "categories.txt"):
+        (path / name).unlink(missing_ok=True)
+    for file in path.glob("best_validation.*"):
+        file.unlink()
+    if (path / "weights").is_dir():
+        shutil.rmtree(path / "weights")
+
+
+def _checkpoint_files(prefix):
+    return sorted(prefix.parent.glob(prefix.name + ".*"))
+
+
+def _link(source, target):
+    """Gives a file a second name; copies it where the file system has no hard links."""
+    temporary = target.with_name(target.name + ".part")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+    temporary.replace(target)
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); train again") from None

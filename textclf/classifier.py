@@ -1,0 +1,95 @@
+"""The part of the graph that every text classifier shares; a model adds `encode`."""
+
+from textclf import layers
+from textclf import tensorflow_v1 as tf
+
+
+class TextClassifier:
+    """Builds a classifier into the current graph: encode -> dense -> dropout -> ReLU -> dense.
+
+    Attributes:
+        config: ClassifierConfig.
+        input_x: int32 placeholder [batch, seq_length], ids padded on the left with PAD_ID.
+        input_y: float32 placeholder [batch, num_classes], one-hot labels.
+        keep_prob: float32 placeholder, scalar, probability of KEEPING a unit in dropout; feed 1
+            to evaluate.
+        logits: float32 [batch, num_classes].
+        probabilities: float32 [batch, num_classes], softmax of the logits.
+        y_pred_cls: int64 [batch], the category with the largest logit.
+        loss: float32 scalar, mean cross-entropy of the batch, in nats.
+        acc: float32 scalar in [0, 1], share of the batch that is right.
+        optim: operation, one step of Adam; None unless `training`.
+
+    Source: Kim 2014, arXiv:1408.5882, for the head; Kingma and Ba 2015, arXiv:1412.6980, for Adam.
+    """
+
+    name = None  # short name, also of the folders: "textcnn"
+
+    def __init__(self, config, training=True):
+        """Builds the graph.
+
+        Args:
+            config: ClassifierConfig.
+            training: bool, whether to add the optimiser.
+
+        Raises:
+            ConfigError: a field has a value it cannot have.
+            RuntimeError: no graph is being built.
+        """
+        if tf.executing_eagerly():
+            raise RuntimeError(
+                f"{type(self).__name__} builds a TF1 graph: create it inside "
+                "`with tf.Graph().as_default():`, or after tf.compat.v1.disable_eager_execution()"
+            )
+        config.check()
+        self.config = config
+        classes = config.num_classes
+        self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
+        self.input_y = tf.placeholder(tf.float32, [None, classes], name="input_y")
+        self.keep_prob = tf.placeholder(tf.float32, [], name="keep_prob")
+
+        features = self.encode(self.input_x)  # [batch, features]
+
+        with tf.name_scope("score"):
+            hidden = layers.dense(features, "fc1", config.hidden_dim)  # [batch, hidden_dim]
+            hidden = tf.nn.relu(layers.dropout(hidden, self.keep_prob))
+            self.logits = layers.dense(hidden, "fc2", classes)  # [batch, classes]
+            self.probabilities = tf.nn.softmax(self.logits, name="probabilities")
+            self.y_pred_cls = tf.argmax(self.logits, 1, name="y_pred_cls")  # [batch]
+
+        with tf.name_scope("loss"):
+            cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(
+                labels=self.input_y, logits=self.logits
+            )  # [batch]
+            self.loss = tf.reduce_mean(cross_entropy)
+
+        with tf.name_scope("accuracy"):
+            correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
+            self.acc = tf.reduce_mean(tf.cast(correct, tf.float32))
+
+        self.optim = None
+        if training:
+            with tf.name_scope("optimize"):
+                self.optim = tf.train.AdamOptimizer(config.learning_rate).minimize(self.loss)
+
+    def encode(self, ids):
+        """Turns documents into features; a model's own part.
+
+        Args:
+            ids: int32 [batch, seq_length].
+
+        Returns:
+            float32 [batch, features].
+        """
+        raise NotImplementedError
+
+    def feed(self, ids, labels=None, keep_prob=1.0):
+        """The feed_dict of a batch.
+
+        Args:
+            ids: int32 array [batch, seq_length].
+            labels: float32 array [batch, num_classes], or None where only predictions are wanted.
+            keep_prob: float in (0, 1], probability of KEEPING a unit.
+        """
+        feed_dict = {self.input_x: ids, self.keep_prob: keep_prob}
+        return feed_dict if labels is None else feed_dict | {self.input_y: labels}

@@ -1,0 +1,310 @@
+"""The command line of the training scripts: `train` and `test`.
+
+A script hands its config and model classes to `main`; everything else is the same for all models.
+Exit status: 0 success, 1 failure, 2 usage, 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import sys
+import time
+from pathlib import Path
+
+from data import cnews_loader
+from textclf import runtime
+from textclf import tensorflow_v1 as tf
+from textclf.checkpoint import CheckpointError, RunDirectory, holds_run
+from textclf.config import ConfigError, Options, option
+
+CNEWS_DIR = Path("data/cnews")
+SAMPLE_DIR = Path(cnews_loader.__file__).parent / "sample"
+CHECKPOINTS_DIR = Path("checkpoints")
+TENSORBOARD_DIR = Path("tensorboard")
+GROUPS = ("data", "training", "model", "output", "machine")  # headings of --help, in order
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+@dataclasses.dataclass
+class TestOptions(Options):
+    """Where things are and how to run."""
+
+    data_dir: str = option(
+        None,
+        "folder with one *.train.txt, *.val.txt and *.test.txt (or train.txt ...), a line being "
+        f"label<TAB>text; default {CNEWS_DIR}, or the bundled sample corpus while that is absent",
+        group="data",
+    )
+    save_dir: str = option(
+        None, f"folder of the trained model; default {CHECKPOINTS_DIR}/<model>", group="output"
+    )
+    device: str = option(
+        "auto",
+        "where to compute; auto is the first GPU if there is one, else the CPU",
+        group="machine",
+        choices=runtime.DEVICES,
+    )
+
+
+@dataclasses.dataclass
+class TrainOptions(TestOptions):
+    """What training needs besides the model's config."""
+
+    seed: int = option(
+        1,
+        "fixes initial weights, order of documents and dropout",
+        group="training",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
+    overwrite: bool = option(False, "replace the model that --save-dir holds", group="output")
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def __init__(self, **settings):
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message):
+        self.exit(EXIT_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(config_class, model_class, arguments=None):
+    """Runs a training script.
+
+    Args:
+        config_class: subclass of ClassifierConfig.
+        model_class: subclass of TextClassifier.
+        arguments: list of str, or None for those of the process.
+
+    Returns:
+        int, the exit status.
+    """
+    parser = _build_parser(config_class, model_class)
+    parsed = parser.parse_args(arguments)
+    return guard(parser.prog, lambda: parsed.run(parsed, config_class, model_class))
+
+
+def guard(program, run):
+    """Calls `run` and turns what can go wrong into one line on stderr and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot show a character shows its code
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = run()
+        sys.stdout.flush()
+        return status
+    except ConfigError as error:
+        return _fail(program, error, EXIT_USAGE)
+    except (cnews_loader.DataError, CheckpointError, runtime.DeviceError) as error:
+        return _fail(program, error, EXIT_FAILURE)
+    except BrokenPipeError:  # the reader of our output has gone; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(program, f"{place}{error.strerror or error}", EXIT_FAILURE)
+    except KeyboardInterrupt:
+        return _fail(program, "stopped by Ctrl-C, nothing was saved", EXIT_INTERRUPTED)
+
+
+def _fail(program, message, status):
+    sys.stdout.flush()
+    print(f"{program}: error: {message}", file=sys.stderr, flush=True)
+    return status
+
+
+def _build_parser(config_class, model_class):
+    parser = Parser(
+        description=f"Trains and tests a {model_class.__name__} on labelled text.",
+        epilog="Each command has its own --help.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="train|test")
+    for run, help_text, classes in (
+        (train, "train a model and keep the best weights", (TrainOptions, config_class)),
+        (test, "test the trained model on the test split", (TestOptions,)),
+    ):
+        command = commands.add_parser(run.__name__, help=help_text, description=help_text)
+        command.set_defaults(run=run)
+        fields = [field for options_class in classes for field in dataclasses.fields(options_class)]
+        used = {field.metadata["group"] for field in fields}
+        groups = {
+            heading: command.add_argument_group(heading) for heading in GROUPS if heading in used
+        }
+        for options_class in classes:
+            options_class.add_flags(groups)
+    return parser
+
+
+def default_save_dir(model_class):
+    """The run directory of a model when nothing else is said."""
+    return CHECKPOINTS_DIR / model_class.name
+
+
+def _data_dir(options, console):
+    if options.data_dir is not None:
+        return Path(options.data_dir)
+    if CNEWS_DIR.is_dir():
+        return CNEWS_DIR
+    console.remark(
+        f"{CNEWS_DIR} is absent: using the bundled sample corpus, {SAMPLE_DIR}; "
+        "README.md tells how to get the real CNews set"
+    )
+    return SAMPLE_DIR
+
+
+def _read(data_dir, split, console):
+    """Reads a split and reports its bad lines."""
+    documents = cnews_loader.read_documents(cnews_loader.find_split(data_dir, split))
+    for line in documents.report():
+        console.remark(line)
+    return documents
+
+
+def _encode(documents, word_to_id, cat_to_id, config, console):
+    """Turns documents into arrays and reports what is left out."""
+    labels = cnews_loader.encode_labels(documents, cat_to_id)
+    encoded = cnews_loader.encode_texts(documents.texts, word_to_id, config.seq_length)
+    count = len(documents.texts)
+    empty = f"; {encoded.empty} documents have no known character" if encoded.empty else ""
+    console.remark(
+        f"{documents.path}: {count} documents; "
+        f"{encoded.truncated / count:.1%} are longer than {config.seq_length} characters and are "
+        f"read from the end; {encoded.unknown / max(1, encoded.characters):.2%} of the characters "
+        f"are outside the vocabulary and left out{empty}"
+    )
+    return encoded.ids, labels
+
+
+def train(parsed, config_class, model_class):
+    """`train`: learns from the training split, keeps the weights best on the validation split."""
+    options, config = TrainOptions.from_flags(parsed), config_class.from_flags(parsed)
+    config.check()
+    from textclf import console, training  # imports that a usage error need not wait for
+
+    print("Configuring TensorBoard and Saver...", flush=True)
+    save_dir = Path(options.save_dir or default_save_dir(model_class))
+    if holds_run(save_dir) and not options.overwrite:
+        raise CheckpointError(
+            f"{save_dir}: holds a trained model already; "
+            "give --overwrite to replace it, or another --save-dir"
+        )
+    data_dir = _data_dir(options, console)
+
+    print("Loading training and validation data...", flush=True)
+    with console.time_usage():
+        documents = _read(data_dir, "train", console)
+        validation = _read(data_dir, "val", console)
+        categories = _follow_categories(documents, config, "num_classes" in vars(parsed))
+        cat_to_id = {category: index for index, category in enumerate(categories)}
+        words = cnews_loader.count_words(documents.texts, config.vocab_size)
+        config.vocab_size = len(words)
+        word_to_id = {word: index for index, word in enumerate(words)}
+        train_data = _encode(documents, word_to_id, cat_to_id, config, console)
+        val_data = _encode(validation, word_to_id, cat_to_id, config, console)
+
+    session_config = runtime.configure(options.device, deterministic=True)
+    with tf.Graph().as_default() as graph:
+        tf.set_random_seed(options.seed)
+        model = model_class(config)
+    run = RunDirectory.create(
+        save_dir, model_class.name, config, words, categories, seed=options.seed
+    )
+    board_dir = _new_folder(TENSORBOARD_DIR / model_class.name)
+
+    print("Training and evaluating...", flush=True)
+    with (
+        graph.as_default(),
+        tf.Session(graph=graph, config=session_config) as session,
+        console.TrainingPrinter() as printer,
+        contextlib.closing(training.TrainingCurves(board_dir, graph)) as curves,
+    ):
+        trainer = training.Trainer(
+            model, run, train_data, val_data, seed=options.seed, curves=curves, listener=printer
+        )
+        outcome = trainer.train(session)
+    return _report_outcome(outcome, run, board_dir, console)
+
+
+def _follow_categories(documents, config, chosen):
+    """The categories of the training split; config.num_classes follows them.
+
+    Args:
+        chosen: bool, whether config.num_classes was asked for and must therefore be right.
+    """
+    categories = cnews_loader.order_categories(documents.labels)
+    listed = ", ".join(categories)
+    if chosen and config.num_classes != len(categories):
+        raise ConfigError(
+            f"num_classes {config.num_classes}: {documents.path} has {len(categories)} categories "
+            f"({listed}); leave --num-classes out"
+        )
+    if len(categories) < 2:
+        raise cnews_loader.DataError(
+            f"{documents.path}: only one category ({listed}); a classifier needs at least two"
+        )
+    config.num_classes = len(categories)
+    return categories
+
+
+def _new_folder(parent):
+    """A folder of this run's own, named by the time of day."""
+    name = time.strftime("%Y%m%d-%H%M%S")
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def _report_outcome(outcome, run, board_dir, console):
+    if outcome.reason == "early":
+        print(console.EARLY_STOP_LINE, flush=True)
+    if outcome.best is None:
+        console.remark(f"Stopped at step {outcome.steps}; nothing was saved in {run.path}.")
+        return EXIT_INTERRUPTED
+    verb = "Stopped" if outcome.reason == "interrupted" else "Done"
+    console.remark(
+        f"{verb} at step {outcome.steps}. {run.path} holds the weights of step "
+        f"{outcome.best.step}, validation accuracy {outcome.best.val_accuracy:.2%}; "
+        f"curves: tensorboard --logdir {board_dir}"
+    )
+    return EXIT_INTERRUPTED if outcome.reason == "interrupted" else 0
+
+
+def test(parsed, config_class, model_class):
+    """`test`: scores the best weights on the test split."""
+    options = TestOptions.from_flags(parsed)
+    from textclf import console, evaluation
+
+    run = RunDirectory.open(
+        options.save_dir or default_save_dir(model_class), model_class.name, config_class
+    )
+    data_dir = _data_dir(options, console)
+
+    print("Loading test data...", flush=True)
+    with console.time_usage():
+        documents = _read(data_dir, "test", console)
+        word_to_id = {word: index for index, word in enumerate(run.words)}
+        cat_to_id = {category: index for index, category in enumerate(run.categories)}
+        x, y = _encode(documents, word_to_id, cat_to_id, run.config, console)
+        session_config = runtime.configure(options.device, deterministic=True)
+        with (
+            tf.Graph().as_default() as graph,
+            tf.Session(graph=graph, config=session_config) as session,
+        ):
+            model = model_class(run.config, training=False)
+            run.restore_best(session)
+            print("Testing...", flush=True)
+            result = evaluation.evaluate(session, model, x, y)
+        print(console.TEST_LINE.format(result.loss, result.accuracy))
+        print("Precision, Recall and F1-Score...")
+        print(evaluation.classification_report(result, run.categories))
+        print("Confusion Matrix...")
+        print(evaluation.confusion_matrix(result, len(run.categories)))
+    return 0

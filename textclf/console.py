@@ -1,0 +1,91 @@
+"""What a training or test run prints: results on stdout, progress and remarks on stderr."""
+
+import contextlib
+import sys
+import time
+from datetime import timedelta
+
+from textclf.training import Listener
+
+EVALUATION_LINE = (
+    "Iter: {:>6}, Train Loss: {:>6.2}, Train Acc: {:>7.2%}, "
+    "Val Loss: {:>6.2}, Val Acc: {:>7.2%}, Time: {} {}"
+)
+TEST_LINE = "Test Loss: {:>6.2}, Test Acc: {:>7.2%}"
+EARLY_STOP_LINE = "No optimization for a long time, auto-stopping..."
+
+
+def remark(message):
+    """Prints a remark on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def whole_seconds(seconds):
+    """A span of time, rounded, as `0:00:14`."""
+    return timedelta(seconds=round(seconds))
+
+
+@contextlib.contextmanager
+def time_usage():
+    """Prints how long the block took."""
+    start_s = time.monotonic()
+    yield
+    print("Time usage:", whole_seconds(time.monotonic() - start_s), flush=True)
+
+
+class TrainingPrinter(Listener):
+    """Prints epochs and evaluations; on a terminal, with a progress bar below them."""
+
+    def __init__(self):
+        self._bar = None
+        self._task = None
+
+    def __enter__(self):
+        if sys.stderr.isatty():
+            self._bar = _progress_bar()
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_):
+        if self._bar:
+            self._bar.stop()
+
+    def started(self, total_steps):
+        if self._bar:
+            self._task = self._bar.add_task("training", total=total_steps)
+
+    def epoch(self, number):
+        print("Epoch:", number, flush=True)
+
+    def step(self, steps):
+        if self._bar:
+            self._bar.update(self._task, completed=steps)
+
+    def evaluated(self, progress):
+        line = EVALUATION_LINE.format(
+            progress.step,
+            progress.train_loss,
+            progress.train_accuracy,
+            progress.val_loss,
+            progress.val_accuracy,
+            whole_seconds(progress.elapsed_s),
+            "*" if progress.improved else "",
+        )
+        print(line, flush=True)
+
+
+def _progress_bar():
+    from rich import progress  # only where a person looks
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("steps, left"),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        # A stdout that goes elsewhere must not end up on the terminal.
+        redirect_stdout=sys.stdout.isatty(),
+    )

@@ -1,0 +1,95 @@
+"""Text -> category, with a trained model."""
+
+import numpy as np
+
+from data.cnews_loader import encode_texts
+from textclf import runtime
+from textclf import tensorflow_v1 as tf
+from textclf.checkpoint import RunDirectory
+from textclf.evaluation import BATCH_SIZE
+
+
+class Predictor:
+    """A trained model, loaded once; needs its run directory and nothing else.
+
+    Attributes:
+        categories: list of str, in the order of the columns of `predict_proba`.
+        cat_to_id: dict from category to id.
+        words, word_to_id: the vocabulary.
+        config: ClassifierConfig.
+        model: TextClassifier.
+        session: tf.Session.
+    """
+
+    def __init__(self, run_dir, config_class, model_class, device="auto"):
+        """
+        Args:
+            run_dir: str or Path of a run directory.
+            config_class, model_class: the classes of its model.
+            device: see runtime.configure.
+
+        Raises:
+            CheckpointError: there is no such model, or it is damaged.
+        """
+        run = RunDirectory.open(run_dir, model_class.name, config_class)
+        self.config = run.config
+        self.categories = run.categories
+        self.cat_to_id = {category: index for index, category in enumerate(run.categories)}
+        self.words = run.words
+        self.word_to_id = {word: index for index, word in enumerate(run.words)}
+        session_config = runtime.configure(device)
+        with tf.Graph().as_default() as graph:
+            self.model = model_class(run.config, training=False)
+            self.session = tf.Session(graph=graph, config=session_config)
+            run.restore_best(self.session)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Frees the session; the predictor is of no use afterwards."""
+        self.session.close()
+
+    def predict(self, message):
+        """The category of one text.
+
+        Args:
+            message: str.
+
+        Returns:
+            str.
+        """
+        return self.predict_many([message])[0]
+
+    def predict_many(self, texts):
+        """The categories of several texts.
+
+        Args:
+            texts: iterable of n str.
+
+        Returns:
+            list of n str.
+        """
+        return [self.categories[index] for index in self.predict_proba(texts).argmax(axis=1)]
+
+    def predict_proba(self, texts):
+        """The probabilities of every category.
+
+        Args:
+            texts: iterable of n str.
+
+        Returns:
+            float32 array [n, num_classes]; columns as in `categories`, rows sum to 1.
+        """
+        texts = [str(text) for text in texts]
+        ids = encode_texts(texts, self.word_to_id, self.config.seq_length).ids
+        rows = [
+            self.session.run(
+                self.model.probabilities, self.model.feed(ids[start : start + BATCH_SIZE])
+            )
+            for start in range(0, len(ids), BATCH_SIZE)
+        ]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.categories)), np.float32)

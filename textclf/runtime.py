@@ -1,0 +1,37 @@
+"""How TensorFlow runs: on which device, and whether repeatably."""
+
+from textclf import tensorflow_v1 as tf
+
+DEVICES = ("auto", "cpu", "gpu")
+
+
+class DeviceError(RuntimeError):
+    """The device that was asked for is not there."""
+
+
+def configure(device="auto", *, deterministic=False):
+    """Prepares this process and returns the settings of its sessions; call it before building.
+
+    Args:
+        device: "auto" (the first GPU if there is one, else the CPU), "cpu" or "gpu".
+        deterministic: bool, whether operations give the same bits every time: then a run repeats
+            exactly with one seed, one machine and one number of threads.
+
+    Returns:
+        tf.ConfigProto.
+
+    Raises:
+        DeviceError: "gpu" where TensorFlow sees none.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise DeviceError("--device gpu: TensorFlow sees no GPU here; use --device auto")
+    if device == "cpu" and gpus:
+        tf.config.set_visible_devices([], "GPU")
+    if deterministic:
+        import tensorflow  # the v1 API has no name for it
+
+        tensorflow.config.experimental.enable_op_determinism()
+    config = tf.ConfigProto(allow_soft_placement=True)
+    config.gpu_options.allow_growth = True
+    return config
