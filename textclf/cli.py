@@ -23,6 +23,9 @@ SAMPLE_DIR = Path(cnews_loader.__file__).parent / "sample"
 CHECKPOINTS_DIR = Path("checkpoints")
 TENSORBOARD_DIR = Path("tensorboard")
 GROUPS = ("data", "training", "model", "output", "machine")  # headings of --help, in order
+DEVICES = runtime.DEVICES
+SAVE_DIR_HELP = f"folder of the trained model; default {CHECKPOINTS_DIR}/textcnn or textrnn"
+DEVICE_HELP = "where to compute; auto is the first GPU if there is one, else the CPU"
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -36,15 +39,8 @@ class TestOptions(Options):
         f"label<TAB>text; default {CNEWS_DIR}, or the bundled sample corpus while that is absent",
         group="data",
     )
-    save_dir: str = option(
-        None, f"folder of the trained model; default {CHECKPOINTS_DIR}/<model>", group="output"
-    )
-    device: str = option(
-        "auto",
-        "where to compute; auto is the first GPU if there is one, else the CPU",
-        group="machine",
-        choices=runtime.DEVICES,
-    )
+    save_dir: str = option(None, SAVE_DIR_HELP, group="output")
+    device: str = option("auto", DEVICE_HELP, group="machine", choices=DEVICES)
 
 
 @dataclasses.dataclass
@@ -128,14 +124,17 @@ def _build_parser(config_class, model_class):
     ):
         command = commands.add_parser(run.__name__, help=help_text, description=help_text)
         command.set_defaults(run=run)
-        fields = [field for options_class in classes for field in dataclasses.fields(options_class)]
-        used = {field.metadata["group"] for field in fields}
-        groups = {
-            heading: command.add_argument_group(heading) for heading in GROUPS if heading in used
-        }
-        for options_class in classes:
-            options_class.add_flags(groups)
+        add_options(command, *classes)
     return parser
+
+
+def add_options(parser, *classes):
+    """Adds the flags of several Options classes to a parser, under headings in a fixed order."""
+    fields = [field for options_class in classes for field in dataclasses.fields(options_class)]
+    used = {field.metadata["group"] for field in fields}
+    groups = {heading: parser.add_argument_group(heading) for heading in GROUPS if heading in used}
+    for options_class in classes:
+        options_class.add_flags(groups)
 
 
 def default_save_dir(model_class):
@@ -293,7 +292,7 @@ def test(parsed, config_class, model_class):
         word_to_id = {word: index for index, word in enumerate(run.words)}
         cat_to_id = {category: index for index, category in enumerate(run.categories)}
         x, y = _encode(documents, word_to_id, cat_to_id, run.config, console)
-        session_config = runtime.configure(options.device, deterministic=True)
+        session_config = runtime.configure(options.device)
         with (
             tf.Graph().as_default() as graph,
             tf.Session(graph=graph, config=session_config) as session,

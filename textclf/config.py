@@ -50,6 +50,15 @@ def describe_bounds(field):
     )
 
 
+def describe_expected(field):
+    """The kind and range of value a field wants, in words."""
+    kind = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
+    bounds = describe_bounds(field)
+    if field.metadata["choices"]:
+        return bounds
+    return f"{kind[field.type]}, {bounds}" if bounds else kind[field.type]
+
+
 def check_value(field, value):
     """Returns `value`, or raises ConfigError if the field does not allow it."""
     metadata = field.metadata
@@ -67,9 +76,7 @@ def check_value(field, value):
         and (metadata["choices"] is None or value in metadata["choices"])
     )
     if not allowed:
-        kind = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
-        expected = ", ".join(filter(None, (kind[field.type], describe_bounds(field))))
-        raise ConfigError(f"{field.name} {value!r}: expected {expected}")
+        raise ConfigError(f"{field.name} {value!r}: expected {describe_expected(field)}")
     return value
 
 
@@ -122,7 +129,8 @@ class Options:
 
 
 def _flag_arguments(field):
-    bounds = describe_bounds(field)
+    choices = field.metadata["choices"]
+    bounds = "" if choices else describe_bounds(field)  # the flag itself shows the choices
     default = "" if field.default is None else f"default {field.default}"
     notes = "; ".join(filter(None, (bounds, default)))
     help_text = field.metadata["help"] + (f" ({notes})" if notes else "")
@@ -134,14 +142,13 @@ def _flag_arguments(field):
         }
 
     def parse(text):
-        kind = {int: "a whole number", float: "a number", str: "text"}[field.type]
         try:
             return check_value(field, field.type(text))
         except ValueError:
-            expected = ", ".join(filter(None, (kind, bounds)))
-            raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}") from None
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: expected {describe_expected(field)}"
+            ) from None
 
-    choices = field.metadata["choices"]
     metavar = "|".join(choices) if choices else field.name.split("_")[-1].upper()
     return arguments | {"type": parse, "metavar": metavar}
 

@@ -1,0 +1,90 @@
+"""Classifies text with a trained model: `python predict.py "some text"`.
+
+From another program: `from predict import CnnModel; CnnModel().predict("some text")`.
+"""
+
+import dataclasses
+import sys
+
+from cnn_model import TCNNConfig, TextCNN
+from rnn_model import TextRNN, TRNNConfig
+from textclf import cli
+from textclf.config import Options, option
+from textclf.prediction import Predictor
+
+SAMPLES = (
+    "这款微单相机的传感器升级到两千四百万像素，连拍速度提高一倍，低光下的照片噪点明显减少",
+    "主队末节连追十二分，凭借后卫压哨三分球以98比97险胜，系列赛总比分扳成二比二平",
+)
+
+
+class CnnModel(Predictor):
+    """A trained TextCNN; see Predictor for what it can do."""
+
+    def __init__(self, save_dir=None, device="auto"):
+        """
+        Args:
+            save_dir: str or Path of the run directory, None for the one training uses by default.
+            device: see runtime.configure.
+        """
+        super().__init__(save_dir or cli.default_save_dir(TextCNN), TCNNConfig, TextCNN, device)
+
+
+class RnnModel(Predictor):
+    """A trained TextRNN; see Predictor for what it can do."""
+
+    def __init__(self, save_dir=None, device="auto"):
+        """
+        Args:
+            save_dir: str or Path of the run directory, None for the one training uses by default.
+            device: see runtime.configure.
+        """
+        super().__init__(save_dir or cli.default_save_dir(TextRNN), TRNNConfig, TextRNN, device)
+
+
+PREDICTORS = {"cnn": CnnModel, "rnn": RnnModel}
+
+
+@dataclasses.dataclass
+class PredictOptions(Options):
+    """How to predict."""
+
+    model: str = option("cnn", "kind of model", group="model", choices=tuple(PREDICTORS))
+    save_dir: str = option(None, cli.SAVE_DIR_HELP, group="model")
+    device: str = option("auto", cli.DEVICE_HELP, group="machine", choices=cli.DEVICES)
+
+
+def main(arguments=None):
+    """Prints category, probability and text of every text, tab-separated.
+
+    Args:
+        arguments: list of str, or None for those of the process.
+
+    Returns:
+        int, the exit status.
+    """
+    parser = cli.Parser(
+        description="Classifies text with a trained model. "
+        "Prints a line a text: category, probability, text, separated by tabs.",
+        epilog="Loading TensorFlow takes a few seconds, however many texts there are.",
+    )
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="two samples if none is given")
+    cli.add_options(parser, PredictOptions)
+    parsed = parser.parse_args(arguments)
+    options = PredictOptions.from_flags(parsed)
+    return cli.guard(parser.prog, lambda: _predict(parsed.texts or SAMPLES, options))
+
+
+def _predict(texts, options):
+    with PREDICTORS[options.model](options.save_dir, options.device) as model:
+        probabilities = model.predict_proba(texts)
+        for text, row in zip(texts, probabilities, strict=True):
+            if not set(text) & model.word_to_id.keys():
+                print(f"no known character, the category is a guess: {text!r}", file=sys.stderr)
+            best = row.argmax()
+            print(f"{model.categories[best]}\t{row[best]:.2%}\t{text}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Shared by the tests: tiny models, tiny data sets."""
+
+import numpy as np
+import pytest
+
+from textclf import tensorflow_v1 as tf
+
+# Unequal everywhere, so that swapped axes fail.
+SIZES = {"embedding_dim": 5, "seq_length": 7, "num_classes": 3, "vocab_size": 11, "hidden_dim": 4}
+
+# Documents that one character decides, so that a tiny model learns them in a few steps.
+TRAIN_LINES = [
+    f"{label}\t{text}"
+    for number in range(12)
+    for label, text in (
+        ("体育", "球赛" + "一二三四"[number % 4] * (1 + number % 5)),
+        ("财经", "股市" + "五六七八"[number % 4] * (1 + number % 3)),
+        ("教育", "学校" + "九十百千"[number % 4] * (1 + number % 4)),
+    )
+]
+VAL_LINES = ["体育\t球赛一", "财经\t股市五五", "教育\t学校百千九", "体育\t赛球"]
+TEST_LINES = ["财经\t股市七", "体育\t球赛四四四", "教育\t学校十", "财经\t市股", "教育\t校学千"]
+TINY_FLAGS = "--embedding-dim 5 --seq-length 9 --hidden-dim 6 --batch-size 4".split()
+
+
+@pytest.fixture
+def graph():
+    """A graph of the test's own with a seed, and made the default one."""
+    with tf.Graph().as_default() as graph:
+        tf.set_random_seed(7)
+        yield graph
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """A folder with a tiny data set of three categories."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for split, lines in (("train", TRAIN_LINES), ("val", VAL_LINES), ("test", TEST_LINES)):
+        text = "".join(line + "\n" for line in lines)
+        (folder / f"tiny.{split}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def initialised_session(graph, random):
+    """A session whose variables are all drawn at random, biases too; and their values.
+
+    Returns:
+        (session, dict from variable name to float64 array).
+    """
+    session = tf.Session(graph=graph)
+    session.run(tf.global_variables_initializer())
+    weights = {}
+    for variable in tf.trainable_variables():
+        value = random.normal(scale=0.5, size=variable.shape.as_list()).astype(np.float32)
+        variable.load(value, session)
+        weights[variable.op.name] = value.astype(np.float64)
+    return session, weights
+
+
+def ragged_ids(random, batch, seq_length, vocab_size):
+    """Ids padded on the left: a full row, a row of nothing but padding, and lengths between."""
+    ids = random.integers(1, vocab_size, size=(batch, seq_length)).astype(np.int32)
+    for row, length in enumerate(np.linspace(0, seq_length, batch).astype(int)):
+        ids[row, : seq_length - length] = 0
+    return ids

@@ -1,0 +1,238 @@
+"""The graphs against NumPy: forward pass, gradients, padding, variable names."""
+
+import numpy as np
+import pytest
+
+from cnn_model import TCNNConfig, TextCNN
+from rnn_model import TextRNN, TRNNConfig
+from tests import oracles
+from tests.conftest import SIZES, initialised_session, ragged_ids
+from textclf import layers
+from textclf import tensorflow_v1 as tf
+from textclf.config import ConfigError
+
+BATCH = 3
+CNN = {**SIZES, "num_filters": 6, "kernel_size": 2}
+RNNS = [
+    pytest.param(rnn, num_layers, mask_padding, id=f"{rnn}-{num_layers}-mask={mask_padding}")
+    for rnn in ("gru", "lstm")
+    for num_layers in (1, 2)
+    for mask_padding in (True, False)
+]
+
+
+def _labels(batch):
+    return np.eye(SIZES["num_classes"], dtype=np.float32)[np.arange(batch) % SIZES["num_classes"]]
+
+
+def _build_rnn(rnn, num_layers, mask_padding):
+    """A TextRNN, and its forward pass in NumPy as a function of ids and weights."""
+    config = TRNNConfig(**SIZES, rnn=rnn, num_layers=num_layers, mask_padding=mask_padding)
+
+    def logits(ids, weights):
+        return oracles.rnn_logits(
+            ids,
+            weights,
+            rnn=rnn,
+            units=SIZES["hidden_dim"],
+            num_layers=num_layers,
+            mask_padding=mask_padding,
+        )
+
+    return TextRNN(config), logits
+
+
+def _check_forward(model, oracle, graph, random, ids):
+    labels = _labels(len(ids))
+    session, weights = initialised_session(graph, random)
+    logits, probabilities, loss, accuracy, predicted = session.run(
+        [model.logits, model.probabilities, model.loss, model.acc, model.y_pred_cls],
+        model.feed(ids, labels),
+    )
+    expected = oracle(ids, weights)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(probabilities, oracles.softmax(expected), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(loss, oracles.loss(expected, labels), rtol=1e-5)
+    np.testing.assert_array_equal(predicted, expected.argmax(axis=1))
+    assert accuracy == pytest.approx(np.mean(expected.argmax(axis=1) == labels.argmax(axis=1)))
+
+
+def _check_gradients(model, oracle, graph, random, ids):
+    labels = _labels(len(ids))
+    session, weights = initialised_session(graph, random)
+    variables = tf.trainable_variables()
+    gradients = [tf.convert_to_tensor(g) for g in tf.gradients(model.loss, variables)]
+    found = session.run(gradients, model.feed(ids, labels))
+    for variable, gradient in zip(variables, found, strict=True):
+        indices = random.choice(gradient.size, size=min(6, gradient.size), replace=False)
+        expected = oracles.numerical_gradient(
+            lambda moved: oracles.loss(oracle(ids, moved), labels),
+            weights,
+            variable.op.name,
+            indices,
+        )
+        np.testing.assert_allclose(
+            gradient.flat[indices], expected, rtol=1e-3, atol=1e-5, err_msg=variable.op.name
+        )
+
+
+def test_cnn_forward_matches_numpy(graph, random):
+    ids = ragged_ids(random, BATCH, CNN["seq_length"], CNN["vocab_size"])
+    _check_forward(TextCNN(TCNNConfig(**CNN)), oracles.cnn_logits, graph, random, ids)
+
+
+def test_cnn_gradients_match_finite_differences(graph, random):
+    ids = ragged_ids(random, BATCH, CNN["seq_length"], CNN["vocab_size"])
+    _check_gradients(TextCNN(TCNNConfig(**CNN)), oracles.cnn_logits, graph, random, ids)
+
+
+@pytest.mark.parametrize(("rnn", "num_layers", "mask_padding"), RNNS)
+def test_rnn_forward_matches_numpy(graph, random, rnn, num_layers, mask_padding):
+    model, oracle = _build_rnn(rnn, num_layers, mask_padding)
+    ids = ragged_ids(random, BATCH, SIZES["seq_length"], SIZES["vocab_size"])
+    _check_forward(model, oracle, graph, random, ids)
+
+
+@pytest.mark.parametrize(("rnn", "num_layers", "mask_padding"), RNNS)
+def test_rnn_gradients_match_finite_differences(graph, random, rnn, num_layers, mask_padding):
+    model, oracle = _build_rnn(rnn, num_layers, mask_padding)
+    ids = ragged_ids(random, BATCH, SIZES["seq_length"], SIZES["vocab_size"])
+    _check_gradients(model, oracle, graph, random, ids)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2, 3, 5, 7])
+def test_cnn_with_common_padding_matches_full_length(graph, random, padding):
+    ids = random.integers(1, CNN["vocab_size"], size=(BATCH, CNN["seq_length"])).astype(np.int32)
+    ids[:, :padding] = 0
+    _check_forward(TextCNN(TCNNConfig(**CNN)), oracles.cnn_logits, graph, random, ids)
+
+
+@pytest.mark.parametrize("mask_padding", [True, False])
+@pytest.mark.parametrize("padding", [1, 4, 7])
+def test_rnn_with_common_padding_matches_full_length(graph, random, padding, mask_padding):
+    model, oracle = _build_rnn("gru", 2, mask_padding)
+    ids = random.integers(1, SIZES["vocab_size"], size=(2, SIZES["seq_length"])).astype(np.int32)
+    ids[:, :padding] = 0
+    _check_forward(model, oracle, graph, random, ids)
+
+
+def test_padding_changes_nothing_when_masked_and_something_when_not(graph, random):
+    ids = np.array([[0, 0, 0, 4, 2, 9, 3]], dtype=np.int32)
+    short = np.array([[4, 2, 9, 3]], dtype=np.int32)
+    for mask_padding in (True, False):
+        with tf.Graph().as_default() as own_graph:
+            model, oracle = _build_rnn("lstm", 1, mask_padding)
+            session, weights = initialised_session(own_graph, random)
+            logits = session.run(model.logits, model.feed(ids))
+        same = np.allclose(logits, oracle(short, weights), atol=1e-5)
+        assert same == mask_padding
+
+
+def test_trim_padding_keeps_what_is_asked_for(graph):
+    ids = tf.placeholder(tf.int32, [None, None])
+    trimmed = layers.trim_padding(ids, keep=2)
+    with tf.Session(graph=graph) as session:
+        run = lambda rows: session.run(trimmed, {ids: rows}).tolist()  # noqa: E731
+        assert run([[0, 0, 0, 0, 5], [0, 0, 0, 6, 7]]) == [[0, 0, 0, 5], [0, 0, 6, 7]]
+        assert run([[0, 3, 0, 0, 5]]) == [[0, 3, 0, 0, 5]]
+        assert run([[0, 0, 0]]) == [[0, 0, 0]]
+
+
+def test_variable_names_and_shapes_are_those_of_the_original_checkpoints(graph):
+    with tf.Graph().as_default():
+        TextCNN(TCNNConfig())
+        cnn = {v.op.name: v.shape.as_list() for v in tf.global_variables()}
+    assert cnn["embedding"] == [5000, 64]
+    assert cnn["conv/kernel"] == [5, 64, 256]
+    assert cnn["conv/bias"] == [256]
+    assert cnn["fc1/kernel"] == [256, 128]
+    assert cnn["fc2/kernel"] == [128, 10]
+    assert cnn["conv/kernel/Adam"] == cnn["conv/kernel/Adam_1"] == [5, 64, 256]
+    assert cnn["optimize/beta1_power"] == cnn["optimize/beta2_power"] == []
+
+    TextRNN(TRNNConfig())
+    gru = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
+    prefix = "rnn/multi_rnn_cell/cell_1/gru_cell/"
+    assert gru[prefix + "gates/kernel"] == [256, 256]
+    assert gru[prefix + "gates/bias"] == [256]
+    assert gru[prefix + "candidate/kernel"] == [256, 128]
+    assert gru[prefix + "candidate/bias"] == [128]
+    with tf.Graph().as_default():
+        TextRNN(TRNNConfig(rnn="lstm"))
+        lstm = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
+    assert lstm["rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel"] == [192, 512]
+    assert lstm["rnn/multi_rnn_cell/cell_0/basic_lstm_cell/bias"] == [512]
+
+
+def test_initial_biases_are_zero_and_those_of_the_gru_gates_one(graph):
+    TextRNN(TRNNConfig(**SIZES))
+    with tf.Session(graph=graph) as session:
+        session.run(tf.global_variables_initializer())
+        for variable in tf.trainable_variables():
+            if variable.op.name.endswith("bias"):
+                start = 1.0 if "gates" in variable.op.name else 0.0
+                assert set(session.run(variable)) == {start}, variable.op.name
+
+
+def test_first_step_is_that_of_adam(graph, random):
+    model = TextCNN(TCNNConfig(**CNN))
+    ids = ragged_ids(random, BATCH, CNN["seq_length"], CNN["vocab_size"])
+    session, weights = initialised_session(graph, random)
+    kernel = tf.trainable_variables()[1]
+    gradient = session.run(tf.gradients(model.loss, kernel)[0], model.feed(ids, _labels(BATCH)))
+    session.run(model.optim, model.feed(ids, _labels(BATCH)))
+    # Kingma and Ba, section 2: m = 0.1 g, v = 0.001 g^2, alpha = 0.001 sqrt(1 - 0.999) / (1 - 0.9)
+    m, v = 0.1 * gradient, 0.001 * gradient**2
+    update = 0.001 * np.sqrt(0.001) / 0.1 * m / (np.sqrt(v) + 1e-8)
+    moved = session.run(kernel)
+    np.testing.assert_allclose(moved, weights[kernel.op.name] - update, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "config"),
+    [(TextCNN, TCNNConfig(**CNN)), (TextRNN, TRNNConfig(**SIZES))],
+    ids=["cnn", "rnn"],
+)
+def test_dropout_acts_below_one_and_not_at_one(graph, random, model_class, config):
+    model = model_class(config)
+    ids = ragged_ids(random, BATCH, SIZES["seq_length"], SIZES["vocab_size"])
+    session, _ = initialised_session(graph, random)
+    run = lambda keep: session.run(model.logits, model.feed(ids, keep_prob=keep))  # noqa: E731
+    assert np.array_equal(run(1.0), run(1.0))
+    assert not np.array_equal(run(0.5), run(0.5))
+
+
+def test_dropout_keeps_the_given_share_and_the_mean(graph):
+    keep_prob = tf.placeholder(tf.float32, [])
+    dropped = layers.dropout(tf.ones([100_000]), keep_prob)
+    with tf.Session(graph=graph) as session:
+        values = session.run(dropped, {keep_prob: 0.8})
+    assert np.mean(values > 0) == pytest.approx(0.8, abs=0.01)
+    assert set(np.unique(values)) == {0.0, np.float32(1.25)}
+
+
+def test_an_empty_batch_gives_no_rows(graph, random):
+    for model in (TextCNN(TCNNConfig(**CNN), training=False),):
+        session, _ = initialised_session(graph, random)
+        empty = np.zeros((0, CNN["seq_length"]), np.int32)
+        assert session.run(model.logits, model.feed(empty)).shape == (0, CNN["num_classes"])
+
+
+def test_the_graph_runs_in_a_plain_session(graph, random):
+    """Scripts of the original create their sessions without soft placement."""
+    model = TextCNN(TCNNConfig(**CNN))
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        ids = ragged_ids(random, BATCH, CNN["seq_length"], CNN["vocab_size"])
+        feed = {model.input_x: ids, model.input_y: _labels(BATCH), model.keep_prob: 0.5}
+        session.run(model.optim, feed_dict=feed)
+
+
+def test_building_outside_a_graph_says_what_to_do():
+    with pytest.raises(RuntimeError, match="as_default"):
+        TextCNN(TCNNConfig(**CNN))
+
+
+def test_a_kernel_longer_than_the_text_is_refused(graph):
+    with pytest.raises(ConfigError, match="kernel_size 8: expected at most seq_length 7"):
+        TextCNN(TCNNConfig(**{**CNN, "kernel_size": 8}))
