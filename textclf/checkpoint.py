@@ -174,12 +174,14 @@ class RunDirectory:
         best = self.best()
         if best is None:
             raise CheckpointError(f"{self.path}: no weights are saved here; train again")
+        weights = self._weights(best.step)
         try:
-            tf.train.Saver().restore(session, str(self._weights(best.step)))
+            _check_shapes(tf.train.load_checkpoint(str(weights)), weights)
+            tf.train.Saver().restore(session, str(weights))
         except (tf.errors.OpError, ValueError) as error:
             why = str(error).strip().splitlines()[0]
             raise CheckpointError(
-                f"{self._weights(best.step)}: the weights cannot be read ({why}); train again"
+                f"{weights}: the weights cannot be read ({why}); train again"
             ) from None
 
     def _weights(self, step):
@@ -200,6 +202,19 @@ def remove_run(path):
         file.unlink()
     if (path / "weights").is_dir():
         shutil.rmtree(path / "weights")
+
+
+def _check_shapes(reader, weights):
+    """Compares a checkpoint with the variables of the graph: Saver itself does not."""
+    shapes = reader.get_variable_to_shape_map()
+    for variable in tf.global_variables():
+        name, expected = variable.op.name, variable.shape.as_list()
+        found = shapes.get(name)
+        if found != expected:
+            raise CheckpointError(
+                f"{weights}: {name} is {found or 'missing'}, the config makes it {expected}; "
+                "restore config.json or train again"
+            )
 
 
 def _checkpoint_files(prefix):

@@ -16,7 +16,7 @@ from data.files import write_text
 
 FOLDER = Path(__file__).parent
 # Articles of a category, and share of its sentences, by split.
-ARTICLES = {"train": 400, "val": 40, "test": 80}
+ARTICLES = {"train": 400, "val": 70, "test": 100}
 SHARES = {"train": 0.66, "val": 0.14, "test": 0.20}
 SHORTEST, LONGEST = 2, 6  # sentences in an article
 
