@@ -115,7 +115,7 @@ def test_the_last_weights_are_evaluated_and_kept_if_best(tmp_path):
         tmp_path, num_epochs=30, print_per_batch=1000, learning_rate=0.01
     )
     assert [progress.step for progress in recorder.progress] == [0, 120]
-    assert recorder.progress[-1].val_accuracy == 1.0
+    assert recorder.progress[-1].val_accuracy > recorder.progress[0].val_accuracy
     assert outcome.best.step == run.best().step == 120
 
 
