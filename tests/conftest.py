@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from textclf import tensorflow_v1 as tf
+from textclf.runtime import seeded_graph
 
 # Unequal everywhere, so that swapped axes fail.
 SIZES = {"embedding_dim": 5, "seq_length": 7, "num_classes": 3, "vocab_size": 11, "hidden_dim": 4}
@@ -26,8 +27,7 @@ TINY_FLAGS = ["--embedding-dim", "5", "--seq-length", "9", "--hidden-dim", "6", 
 @pytest.fixture
 def graph():
     """A graph of the test's own with a seed, and made the default one."""
-    with tf.Graph().as_default() as graph:
-        tf.set_random_seed(7)
+    with seeded_graph(7).as_default() as graph:
         yield graph
 
 

@@ -9,6 +9,7 @@ from cnn_model import TCNNConfig, TextCNN
 from textclf import checkpoint
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import Best, CheckpointError, RunDirectory
+from textclf.runtime import seeded_graph
 
 WORDS = ["<PAD>", " ", "\u3000", "的"]
 CATEGORIES = ["甲 一", "乙"]
@@ -29,8 +30,7 @@ def trained(tmp_path):
     run = RunDirectory.create(
         tmp_path / "run", "textcnn", TCNNConfig(**CONFIG), WORDS, CATEGORIES, seed=3
     )
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
-        tf.set_random_seed(1)
+    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
         TextCNN(run.config)
         for step in (0, 10):
             session.run(tf.global_variables_initializer())
@@ -41,7 +41,7 @@ def trained(tmp_path):
 
 def _restored_embedding(path):
     run = RunDirectory.open(path, "textcnn", TCNNConfig)
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
         TextCNN(run.config, training=False)
         run.restore_best(session)
         return session.run(tf.trainable_variables()[0])
@@ -66,7 +66,7 @@ def test_only_the_best_weights_are_left(trained):
 
 def test_a_plain_saver_restores_best_validation(trained):
     run, embedding = trained
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
         TextCNN(run.config)
         tf.train.Saver().restore(session, str(run.path / "best_validation"))
         assert np.array_equal(session.run(tf.trainable_variables()[0]), embedding)
@@ -79,8 +79,7 @@ def test_a_save_that_dies_halfway_loses_nothing(trained, monkeypatch, moment):
     def die(*_):
         raise KeyboardInterrupt
 
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
-        tf.set_random_seed(2)
+    with seeded_graph(2).as_default() as graph, tf.Session(graph=graph) as session:
         TextCNN(run.config)
         session.run(tf.global_variables_initializer())
         newer = session.run(tf.trainable_variables()[0])

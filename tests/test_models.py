@@ -10,6 +10,7 @@ from tests.conftest import SIZES, initialised_session, ragged_ids
 from textclf import layers
 from textclf import tensorflow_v1 as tf
 from textclf.config import ConfigError
+from textclf.runtime import seeded_graph
 
 BATCH = 3
 CNN = {**SIZES, "num_filters": 6, "kernel_size": 2}
@@ -120,7 +121,7 @@ def test_padding_changes_nothing_when_masked_and_something_when_not(graph, rando
     ids = np.array([[0, 0, 0, 4, 2, 9, 3]], dtype=np.int32)
     short = np.array([[4, 2, 9, 3]], dtype=np.int32)
     for mask_padding in (True, False):
-        with tf.Graph().as_default() as own_graph:
+        with seeded_graph().as_default() as own_graph:
             model, oracle = _build_rnn("lstm", 1, mask_padding)
             session, weights = initialised_session(own_graph, random)
             logits = session.run(model.logits, model.feed(ids))
@@ -139,7 +140,7 @@ def test_trim_padding_keeps_what_is_asked_for(graph):
 
 
 def test_variable_names_and_shapes_are_those_of_the_original_checkpoints(graph):
-    with tf.Graph().as_default():
+    with seeded_graph().as_default():
         TextCNN(TCNNConfig())
         cnn = {v.op.name: v.shape.as_list() for v in tf.global_variables()}
     assert cnn["embedding"] == [5000, 64]
@@ -157,7 +158,7 @@ def test_variable_names_and_shapes_are_those_of_the_original_checkpoints(graph):
     assert gru[prefix + "gates/bias"] == [256]
     assert gru[prefix + "candidate/kernel"] == [256, 128]
     assert gru[prefix + "candidate/bias"] == [128]
-    with tf.Graph().as_default():
+    with seeded_graph().as_default():
         TextRNN(TRNNConfig(rnn="lstm"))
         lstm = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
     assert lstm["rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel"] == [192, 512]

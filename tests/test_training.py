@@ -8,6 +8,7 @@ import pytest
 from cnn_model import TCNNConfig, TextCNN
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import RunDirectory
+from textclf.runtime import seeded_graph
 from textclf.training import Listener, Trainer, TrainingCurves
 
 WORDS = ["<PAD>", *"abcdefgh"]
@@ -68,8 +69,7 @@ def _data(count):
 def _train(folder, *, interrupt_after=None, **changes):
     """Trains for a few steps; returns (outcome, recorder, run, spy)."""
     recorder = Recorder(interrupt_after)
-    with tf.Graph().as_default() as graph:
-        tf.set_random_seed(1)
+    with seeded_graph().as_default() as graph:
         model = TextCNN(TCNNConfig(**{**SMALL, **changes}))
         run = RunDirectory.create(
             folder / "run", "textcnn", model.config, WORDS, CATEGORIES, seed=1
@@ -176,7 +176,7 @@ def test_the_saved_scores_are_those_of_the_saved_weights(tmp_path):
     _, _, run, _ = _train(tmp_path, num_epochs=30, print_per_batch=7, learning_rate=0.01)
     from textclf.evaluation import evaluate
 
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
         model = TextCNN(run.config, training=False)
         run.restore_best(session)
         result = evaluate(session, model, *_data(6))

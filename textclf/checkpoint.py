@@ -63,19 +63,24 @@ class RunDirectory:
         """Starts a run directory, in place of the run that `path` holds, if it holds one.
 
         Raises:
-            OSError: it cannot be written.
+            CheckpointError: it cannot be written.
         """
         run = cls(path, model_name, config, words, categories)
-        remove_run(run.path)
-        cnews_loader.write_vocab(run.path / "vocab.txt", words)
-        cnews_loader.write_vocab(run.path / "categories.txt", categories)
         about = {
             "format": FORMAT,
             "model": model_name,
             "seed": seed,
             "config": config.to_dict(),
         }
-        write_text(run.path / "config.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        try:
+            remove_run(run.path)
+            cnews_loader.write_vocab(run.path / "vocab.txt", words)
+            cnews_loader.write_vocab(run.path / "categories.txt", categories)
+            write_text(run.path / "config.json", json.dumps(about, indent=2) + "\n")
+        except OSError as error:
+            raise CheckpointError(
+                f"{path}: cannot be written ({error.strerror}); name another folder"
+            ) from None
         return run
 
     @classmethod

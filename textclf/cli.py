@@ -147,11 +147,13 @@ def _data_dir(options, console):
         return Path(options.data_dir)
     if CNEWS_DIR.is_dir():
         return CNEWS_DIR
+    here = Path.cwd()
+    sample = SAMPLE_DIR.relative_to(here) if SAMPLE_DIR.is_relative_to(here) else SAMPLE_DIR
     console.remark(
-        f"{CNEWS_DIR} is absent: using the bundled sample corpus, {SAMPLE_DIR}; "
+        f"{CNEWS_DIR} is absent: using the bundled sample corpus, {sample}; "
         "README.md tells how to get the real CNews set"
     )
-    return SAMPLE_DIR
+    return sample
 
 
 def _read(data_dir, split, console):
@@ -205,8 +207,7 @@ def train(parsed, config_class, model_class):
         val_data = _encode(validation, word_to_id, cat_to_id, config, console)
 
     session_config = runtime.configure(options.device, deterministic=True)
-    with tf.Graph().as_default() as graph:
-        tf.set_random_seed(options.seed)
+    with runtime.seeded_graph(options.seed).as_default() as graph:
         model = model_class(config)
     run = RunDirectory.create(
         save_dir, model_class.name, config, words, categories, seed=options.seed
@@ -294,7 +295,7 @@ def test(parsed, config_class, model_class):
         x, y = _encode(documents, word_to_id, cat_to_id, run.config, console)
         session_config = runtime.configure(options.device)
         with (
-            tf.Graph().as_default() as graph,
+            runtime.seeded_graph().as_default() as graph,
             tf.Session(graph=graph, config=session_config) as session,
         ):
             model = model_class(run.config, training=False)

@@ -38,7 +38,7 @@ class Predictor:
         self.words = run.words
         self.word_to_id = {word: index for index, word in enumerate(run.words)}
         session_config = runtime.configure(device)
-        with tf.Graph().as_default() as graph:
+        with runtime.seeded_graph().as_default() as graph:
             self.model = model_class(run.config, training=False)
             self.session = tf.Session(graph=graph, config=session_config)
             run.restore_best(self.session)

@@ -35,3 +35,15 @@ def configure(device="auto", *, deterministic=False):
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
     return config
+
+
+def seeded_graph(seed=0):
+    """A new graph whose random operations follow `seed`.
+
+    A seed is needed even where nothing random is run: once operations are deterministic,
+    TensorFlow refuses to build a random one without.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.set_random_seed(seed)
+    return graph

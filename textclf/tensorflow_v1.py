@@ -25,9 +25,8 @@ def __getattr__(name):
 def _load():
     # Spares the import of Keras, which nothing here uses (1.4 s of 3.5 s).
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:  # the user has chosen what to read
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):  # wants to read it all
         return importlib.import_module("tensorflow.compat.v1")
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     with _without_noise():
         tensorflow = importlib.import_module("tensorflow.compat.v1")
         tensorflow.config.list_physical_devices("GPU")  # looks for the driver, and complains

@@ -1,0 +1,29 @@
+# make train   sets up .venv if needed and trains the CNN (more flags: make train ARGS="--num-epochs 3")
+# make test    sets up .venv if needed, checks the style and runs the tests
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: train test
+
+train: .venv/run-ready
+	$(BIN)/python run_cnn.py train $(ARGS)
+
+test: .venv/dev-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest $(ARGS)
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
+	  "Python %d.%d: TensorFlow needs 3.10 to 3.13; name one, as in: make train PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv .venv
+
+# A marker file says which requirements are in; it is older than a changed list.
+.venv/run-ready: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/dev-ready: requirements-dev.txt requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,374 @@
+"""The command line, as a user meets it: real runs in a temporary folder, and bad input."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import predict
+from cnn_model import TCNNConfig, TextCNN
+from rnn_model import TextRNN, TRNNConfig
+from tests.conftest import TEST_LINES, TINY_FLAGS, TRAIN_LINES
+from textclf import cli
+from textclf import tensorflow_v1 as tf
+
+ROOT = Path(cli.__file__).parents[1]
+EVALUATION = re.compile(
+    r"Iter: [ \d]{6}, Train Loss: +[\d.e+-]+, Train Acc: +[\d.]+%, "
+    r"Val Loss: +[\d.e+-]+, Val Acc: +[\d.]+%, Time: \d+:\d\d:\d\d \*?"
+)
+
+
+def _script(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, encoding="utf-8", timeout=300
+    )
+
+
+def _in_process(capsys, program, *arguments):
+    """Runs a program here; returns (exit status, stdout, stderr)."""
+    run = {
+        "run_cnn": lambda: cli.main(TCNNConfig, TextCNN, arguments),
+        "run_rnn": lambda: cli.main(TRNNConfig, TextRNN, arguments),
+        "predict": lambda: predict.main(arguments),
+    }[program]
+    try:
+        status = run()
+    except SystemExit as stop:
+        status = stop.code
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture
+def folder(tmp_path, data_dir, monkeypatch):
+    """A working folder with the tiny data set in `tiny`."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained_rnn(tmp_path_factory):
+    """A run directory of a tiny RNN."""
+    folder = tmp_path_factory.mktemp("rnn")
+    (folder / "train.txt").write_text("\n".join(TRAIN_LINES), encoding="utf-8")
+    (folder / "val.txt").write_text("\n".join(TEST_LINES), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        arguments = ["train", "--data-dir", ".", "--num-epochs", "6", "--rnn", "lstm", *TINY_FLAGS]
+        assert cli.main(TRNNConfig, TextRNN, arguments) == 0
+    return folder / "checkpoints" / "textrnn"
+
+
+def test_cnn_trains_tests_and_predicts_in_processes_of_their_own(folder):
+    script = [str(ROOT / "run_cnn.py")]
+    learn = ["--num-epochs", "12", "--learning-rate", "0.01", "--print-per-batch", "50"]
+    learn += ["--embedding-dim", "16", "--hidden-dim", "16", "--dropout-keep-prob", "0.9"]
+    train = _script(folder, *script, "train", "--data-dir", "tiny", *TINY_FLAGS, *learn)
+    assert train.returncode == 0, train.stderr
+    lines = train.stdout.splitlines()
+    assert lines[:2] == [
+        "Configuring TensorBoard and Saver...",
+        "Loading training and validation data...",
+    ]
+    assert re.fullmatch(r"Time usage: 0:00:\d\d", lines[2])
+    assert lines[3:5] == ["Training and evaluating...", "Epoch: 1"]
+    assert [line for line in lines if line.startswith("Epoch:")] == [
+        f"Epoch: {number}" for number in range(1, 13)
+    ]
+    evaluations = [line for line in lines if line.startswith("Iter:")]
+    assert [int(line[5:12]) for line in evaluations] == [0, 50, 100, 108]
+    assert all(EVALUATION.fullmatch(line) for line in evaluations)
+    assert evaluations[0].endswith(" *")
+    assert "tiny/tiny.train.txt: 36 documents" in train.stderr
+    assert "\x1b" not in train.stdout + train.stderr  # no progress bar in a pipe
+
+    test = _script(folder, *script, "test", "--data-dir", "tiny")
+    assert test.returncode == 0, test.stderr
+    lines = test.stdout.splitlines()
+    assert lines[:2] == ["Loading test data...", "Testing..."]
+    assert re.fullmatch(r"Test Loss: +[\d.e+-]+, Test Acc: 100.00%", lines[2])
+    assert lines[3] == "Precision, Recall and F1-Score..."
+    # The order of CNews, not that of the file or the code points.
+    assert [line.split()[0] for line in lines[6:9]] == ["体育", "财经", "教育"]
+    start = lines.index("Confusion Matrix...")
+    assert lines[start + 1 : start + 4] == ["[[1 0 0]", " [0 2 0]", " [0 0 2]]"]
+    assert re.fullmatch(r"Time usage: 0:00:\d\d", lines[-1])
+
+    prediction = _script(folder, str(ROOT / "predict.py"), "学校百", "股市八")
+    assert prediction.returncode == 0, prediction.stderr
+    rows = [line.split("\t") for line in prediction.stdout.splitlines()]
+    assert [(row[0], row[2]) for row in rows] == [("教育", "学校百"), ("财经", "股市八")]
+    assert all(re.fullmatch(r"\d+\.\d\d%", row[1]) for row in rows)
+    assert prediction.stderr == ""
+
+
+def test_rnn_predicts_from_its_directory_alone(trained_rnn, tmp_path, capsys, monkeypatch):
+    moved = tmp_path / "elsewhere"
+    trained_rnn.rename(moved)
+    try:
+        status, out, _ = _in_process(
+            capsys, "predict", "--model", "rnn", "--save-dir", str(moved), "球赛一", "股市五"
+        )
+        assert status == 0
+        assert len(out.splitlines()) == 2
+    finally:
+        moved.rename(trained_rnn)
+
+
+def test_predictor_agrees_with_itself_in_batches_and_one_by_one(trained_rnn):
+    texts = [line.split("\t")[1] for line in TRAIN_LINES + TEST_LINES] * 4 + ["", "?"]
+    with predict.RnnModel(trained_rnn) as model:
+        probabilities = model.predict_proba(texts)
+        assert probabilities.shape == (len(texts), 3)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
+        categories = model.predict_many(texts)
+        assert categories == [model.categories[row.argmax()] for row in probabilities]
+        for index in range(0, len(texts), 29):
+            alone = model.predict_proba([texts[index]])
+            np.testing.assert_allclose(alone[0], probabilities[index], rtol=1e-5)
+            assert model.predict(texts[index]) == categories[index]
+        assert model.predict_proba([]).shape == (0, 3)
+
+
+def test_a_text_without_a_known_character_is_pointed_out(trained_rnn, capsys):
+    status, out, err = _in_process(
+        capsys, "predict", "--model", "rnn", "--save-dir", str(trained_rnn), "xyz"
+    )
+    assert status == 0
+    assert out.endswith("\txyz\n")
+    assert "no known character, the category is a guess: 'xyz'" in err
+
+
+def test_two_processes_with_one_seed_give_the_same_bits(folder):
+    weights = []
+    for name in ("a", "b"):
+        save = ["--save-dir", name, "--seed", "5", "--num-epochs", "2"]
+        run = _script(
+            folder, str(ROOT / "run_cnn.py"), "train", "--data-dir", "tiny", *TINY_FLAGS, *save
+        )
+        assert run.returncode == 0, run.stderr
+        reader = tf.train.load_checkpoint(str(folder / name / "best_validation"))
+        shapes = reader.get_variable_to_shape_map()
+        weights.append({variable: reader.get_tensor(variable) for variable in shapes})
+    for variable, value in weights[0].items():
+        assert np.array_equal(value, weights[1][variable]), variable
+
+
+def test_another_run_gets_its_own_tensorboard_folder_and_needs_overwrite(folder, capsys):
+    arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
+    assert _in_process(capsys, *arguments)[0] == 0
+    before = (folder / "checkpoints/textcnn/best.json").read_text()
+    status, _, err = _in_process(capsys, *arguments)
+    assert status == 1
+    assert "checkpoints/textcnn: holds a trained model already; give --overwrite" in err
+    assert (folder / "checkpoints/textcnn/best.json").read_text() == before
+    assert _in_process(capsys, *arguments, "--overwrite")[0] == 0
+    boards = list((folder / "tensorboard/textcnn").iterdir())
+    assert len(boards) == 2
+    assert all((board / "train").is_dir() and (board / "validation").is_dir() for board in boards)
+
+
+def test_early_stop_prints_the_line_of_the_notebook(folder, capsys):
+    stop = ["--require-improvement", "3", "--learning-rate", "1e-12", "--print-per-batch", "2"]
+    status, out, _ = _in_process(
+        capsys, "run_cnn", "train", "--data-dir", "tiny", *TINY_FLAGS, *stop
+    )
+    assert status == 0
+    assert out.splitlines()[-1] == "No optimization for a long time, auto-stopping..."
+
+
+def test_ctrl_c_says_what_was_saved(folder):
+    command = [sys.executable, str(ROOT / "run_cnn.py"), "train", "--data-dir", "tiny", *TINY_FLAGS]
+    process = subprocess.Popen(
+        [*command, "--num-epochs", "100000"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    for line in process.stdout:
+        if line.startswith("Iter:"):
+            process.send_signal(signal.SIGINT)
+            break
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(r"Stopped at step \d+. checkpoints/textcnn holds the weights of step 0,", err)
+    assert "Traceback" not in err
+    assert _script(folder, *command[1:2], "test", "--data-dir", "tiny").returncode == 0
+
+
+def test_what_encoding_leaves_out_is_reported(folder, capsys):
+    flags = [*TINY_FLAGS, "--vocab-size", "5", "--seq-length", "5", "--num-epochs", "1"]
+    with (folder / "tiny/tiny.train.txt").open("a", encoding="utf-8") as file:
+        file.write("没有分隔符\n体育\t" + "球" * 9 + "\n")
+    status, _, err = _in_process(capsys, "run_cnn", "train", "--data-dir", "tiny", *flags)
+    assert status == 0
+    assert "tiny.train.txt: left out 1 of 38 lines: 1 no tab" in err
+    assert "tiny.train.txt:37: no tab" in err
+    train = next(line for line in err.splitlines() if "37 documents" in line)
+    assert "2.7% are longer than 5 characters and are read from the end" in train
+    assert re.search(r"[1-9][\d.]*% of the characters are outside the vocabulary", train)
+
+
+def test_without_cnews_the_sample_corpus_is_used_and_said_so(folder, capsys):
+    size = ["--embedding-dim", "2", "--hidden-dim", "2", "--seq-length", "3", "--batch-size", "500"]
+    status, _, err = _in_process(
+        capsys, "run_cnn", "train", "--num-epochs", "1", *size, "--kernel-size", "2"
+    )
+    assert status == 0
+    assert err.startswith("data/cnews is absent: using the bundled sample corpus")
+    assert "sample.train.txt: 4000 documents" in err
+
+
+def _replace(name, content):
+    return lambda folder: (folder / "tiny" / name).write_bytes(content)
+
+
+GOOD = "体育\t球\n财经\t股\n".encode()
+NOTHING = lambda folder: None  # noqa: E731
+TRAIN = ["run_cnn", "train", "--data-dir", "tiny", *TINY_FLAGS]
+# what is done to the folder, the command, the exit status, what stderr says
+BAD_INPUT = {
+    "no command": (NOTHING, ["run_cnn"], 2, "the following arguments are required: train|test"),
+    "unknown flag": (NOTHING, [*TRAIN, "--colour"], 2, "unrecognized arguments: --colour"),
+    "shortened flag": (NOTHING, [*TRAIN, "--num-e", "3"], 2, "unrecognized arguments: --num-e 3"),
+    "negative epochs": (
+        NOTHING,
+        [*TRAIN, "--num-epochs", "-1"],
+        2,
+        "argument --num-epochs: '-1': expected a whole number, at least 1",
+    ),
+    "not a number": (
+        NOTHING,
+        [*TRAIN, "--learning-rate", "fast"],
+        2,
+        "argument --learning-rate: 'fast': expected a number, above 0.0",
+    ),
+    "not a number at all": (NOTHING, [*TRAIN, "--learning-rate", "nan"], 2, "above 0.0"),
+    "not a choice": (
+        NOTHING,
+        ["run_rnn", "train", "--rnn", "rwkv"],
+        2,
+        "argument --rnn: 'rwkv': expected one of gru, lstm",
+    ),
+    "kernel too long": (
+        NOTHING,
+        [*TRAIN, "--kernel-size", "10"],
+        2,
+        "kernel_size 10: expected at most seq_length 9",
+    ),
+    "wrong number of classes": (
+        NOTHING,
+        [*TRAIN, "--num-classes", "4"],
+        2,
+        "num_classes 4: tiny/tiny.train.txt has 3 categories",
+    ),
+    "no folder": (NOTHING, [*TRAIN, "--data-dir", "none"], 1, "none: no such folder"),
+    "no training file": (
+        lambda folder: (folder / "tiny/tiny.train.txt").unlink(),
+        TRAIN,
+        1,
+        "tiny: holds no *.train.txt and no train.txt; add the file",
+    ),
+    "two training files": (
+        _replace("train.txt", GOOD),
+        TRAIN,
+        1,
+        "tiny: more than one train file (tiny.train.txt, train.txt); leave one",
+    ),
+    "empty file": (_replace("tiny.val.txt", b""), TRAIN, 1, "tiny.val.txt: the file is empty"),
+    "no tab": (
+        _replace("tiny.train.txt", "体育 球赛\n".encode()),
+        TRAIN,
+        1,
+        "tiny.train.txt:1: no tab; expected \"label<TAB>text\", found '体育 球赛'",
+    ),
+    "not UTF-8": (
+        _replace("tiny.val.txt", GOOD + "体育\t球".encode("gb18030")),
+        TRAIN,
+        1,
+        "tiny.val.txt:3: byte 0xcc at column 1 is not UTF-8; convert the file to UTF-8",
+    ),
+    "one category": (
+        _replace("tiny.train.txt", "体育\t球\n体育\t赛\n".encode()),
+        TRAIN,
+        1,
+        "tiny.train.txt: only one category (体育)",
+    ),
+    "category that training lacks": (
+        _replace("tiny.val.txt", GOOD + "娱乐\t球\n".encode()),
+        TRAIN,
+        1,
+        "tiny.val.txt:3: category '娱乐' is not one of the 3 the model knows (体育, 财经, 教育)",
+    ),
+    "a file as save dir": (
+        lambda folder: (folder / "taken").write_text("mine"),
+        [*TRAIN, "--save-dir", "taken/x"],
+        1,
+        "taken/x: cannot be written (Not a directory); name another folder",
+    ),
+    "no checkpoint to test": (
+        NOTHING,
+        ["run_rnn", "test", "--data-dir", "tiny"],
+        1,
+        "checkpoints/textrnn: no trained model here; train one or name its folder",
+    ),
+    "no checkpoint to predict": (
+        NOTHING,
+        ["predict", "--save-dir", "nowhere", "球赛"],
+        1,
+        "nowhere: no trained model here",
+    ),
+    "no such model": (
+        NOTHING,
+        ["predict", "--model", "bert", "球赛"],
+        2,
+        "argument --model: 'bert': expected one of cnn, rnn",
+    ),
+    "no GPU": (NOTHING, [*TRAIN, "--device", "gpu"], 1, "--device gpu: TensorFlow sees no GPU"),
+}
+
+
+@pytest.mark.parametrize(
+    ("prepare", "command", "status", "message"), BAD_INPUT.values(), ids=BAD_INPUT
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    folder, capsys, prepare, command, status, message
+):
+    if "gpu" in command and tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    prepare(folder)
+    before = sorted(folder.rglob("*"))
+    found, _, err = _in_process(capsys, *command)
+    assert found == status
+    errors = [line for line in err.splitlines() if ": error: " in line]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("program", ["run_cnn.py", "run_rnn.py", "predict.py"])
+def test_help_and_usage_errors_do_not_import_tensorflow(program):
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{program!r}] + sys.argv[1:]\n"
+        f"try: runpy.run_path({str(ROOT / program)!r}, run_name='__main__')\n"
+        "except SystemExit as stop: print('status', stop.code)\n"
+        "print('heavy', {'tensorflow', 'keras', 'sklearn', 'rich'} & set(sys.modules))"
+    )
+    sub = [] if program == "predict.py" else ["train"]
+    for arguments, status in (([*sub, "--help"], 0), ([*sub, "--colour"], 2)):
+        run = _script(ROOT, "-c", code, *arguments)
+        assert f"status {status}\nheavy set()\n" in run.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(folder):
+    command = f"{sys.executable} {ROOT / 'run_cnn.py'} train --help | head -n 1"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, encoding="utf-8", cwd=folder)
+    assert run.stdout.startswith("usage: run_cnn.py train")
+    assert run.stderr == ""

@@ -1,0 +1,178 @@
+"""The project as a whole: README, import directions, the bundled corpus."""
+
+import ast
+import dataclasses
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import predict
+from cnn_model import TCNNConfig, TextCNN
+from data import cnews_loader
+from data.sample import build
+from rnn_model import TextRNN, TRNNConfig
+from textclf import cli
+
+ROOT = Path(cli.__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("  #")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+]
+MODULES = [
+    path.relative_to(ROOT)
+    for folder in (".", "data", "data/sample", "textclf")
+    for path in (ROOT / folder).glob("*.py")
+    if path.name != "__init__.py"
+]
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "run_" in c or "predict.py" in c])
+def test_commands_of_the_readme_parse(command, monkeypatch, capsys):
+    _, script, *arguments = shlex.split(command)
+    ran = []
+    monkeypatch.setattr(cli, "guard", lambda program, run: ran.append(program) or 0)
+    if script == "predict.py":
+        status = predict.main(arguments)
+    else:
+        classes = {"run_cnn.py": (TCNNConfig, TextCNN), "run_rnn.py": (TRNNConfig, TextRNN)}[script]
+        status = cli.main(*classes, arguments)
+    assert status == 0
+    assert len(ran) == 1
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make")])
+def test_make_targets_of_the_readme_exist(command):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{command.split()[1]}:", makefile, flags=re.MULTILINE)
+
+
+def test_ci_runs_what_the_readme_says():
+    commands = [
+        line
+        for line in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith(("#", "set ", "cd "))
+    ]
+    assert commands == ["make test"]
+    assert "make test" in COMMANDS
+
+
+def test_defaults_of_the_readme_are_those_of_the_configs():
+    rows = re.findall(r"^\| `--([a-z-]+)` \|([^|]*)\|([^|]*)\|", README, flags=re.MULTILINE)
+    for column, config_class in ((1, TCNNConfig), (2, TRNNConfig)):
+        quoted = {
+            row[0].replace("-", "_"): row[column].strip() for row in rows if row[column].strip()
+        }
+        fields = {field.name: field.default for field in dataclasses.fields(config_class)}
+        del fields["num_classes"]  # follows the data
+        assert quoted == {name: str(default) for name, default in fields.items()}
+    seed = next(field for field in dataclasses.fields(cli.TrainOptions) if field.name == "seed")
+    assert f"`--seed` ({seed.default})" in README
+
+
+def test_the_module_table_of_the_readme_is_true():
+    table = README.split("## What is where")[1].split("\n## ")[0]
+    listed = {
+        name
+        for row in re.findall(r"^\| (.*?) \|", table, re.M)
+        for name in re.findall(r"`(.+?)`", row)
+    }
+    assert all((ROOT / name).exists() for name in listed)
+    assert {str(module) for module in MODULES} <= listed
+
+
+# Who may import whom, lowest first: a module imports from lower layers, or within its own.
+LAYERS = [
+    {"data.files", "textclf.tensorflow_v1"},
+    {"data.cnews_loader", "textclf.config"},
+    {"data.sample.build", "textclf.runtime", "textclf.layers"},
+    {"textclf.classifier", "textclf.checkpoint"},
+    {"textclf.evaluation"},
+    {"textclf.training", "textclf.prediction"},
+    {"textclf.console", "cnn_model", "rnn_model"},
+    {"textclf.cli"},
+    {"predict", "run_cnn", "run_rnn"},
+]
+
+
+def _imports(path):
+    """Names of all modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _name(module):
+    return ".".join(module.with_suffix("").parts)
+
+
+def test_imports_point_one_way():
+    rank = {name: index for index, layer in enumerate(LAYERS) for name in layer}
+    assert {_name(module) for module in MODULES} == rank.keys()
+    for module in MODULES:
+        imported = {name for name in _imports(ROOT / module) if name in rank}
+        for name in imported:
+            assert rank[name] <= rank[_name(module)], f"{module} imports {name}"
+
+
+def test_the_loader_needs_neither_tensorflow_nor_textclf_and_textclf_no_model():
+    for module in MODULES:
+        top = {name.split(".")[0] for name in _imports(ROOT / module)}
+        if module.parts[0] == "data":
+            assert not top & {"tensorflow", "textclf", "cnn_model", "rnn_model"}, module
+        if module.parts[0] == "textclf":
+            assert not top & {"cnn_model", "rnn_model", "predict", "run_cnn", "run_rnn"}, module
+
+
+def test_the_corpus_is_what_its_script_composes():
+    for split in build.ARTICLES:
+        path = cnews_loader.find_split(build.FOLDER, split)
+        assert path.read_text(encoding="utf-8").splitlines() == build.compose(split)
+
+
+def test_the_corpus_is_large_enough_and_whole():
+    assert set(build.ARTICLES) == {"train", "val", "test"}
+    for split, least in (("train", 2000), ("val", 300), ("test", 600)):
+        documents = cnews_loader.read_documents(cnews_loader.find_split(build.FOLDER, split))
+        assert len(documents.texts) >= least
+        assert documents.bad_lines == []
+        assert set(documents.labels) == set(cnews_loader.CNEWS_CATEGORIES)
+
+
+def test_splits_share_no_sentence_and_use_them_all():
+    lines = {split: build.compose(split) for split in build.ARTICLES}
+    for category in cnews_loader.CNEWS_CATEGORIES:
+        sentences = build.read_sentences(category)
+        assert len(sentences) >= 400
+        dealt = build.deal(category)
+        assert sorted(sentence for part in dealt.values() for sentence in part) == sorted(sentences)
+        for split, part in dealt.items():
+            articles = "\n".join(line for line in lines[split] if line.startswith(category))
+            assert all(sentence in articles for sentence in part)
+
+
+def test_sentences_are_varied():
+    seen = {}
+    for category in cnews_loader.CNEWS_CATEGORIES:
+        sentences = build.read_sentences(category)
+        openings = {sentence[:4] for sentence in sentences}
+        assert len(openings) == len(sentences), f"{category}: two sentences open alike"
+        for sentence in sentences:
+            assert 25 <= len(sentence) <= 70, sentence
+            for start in range(len(sentence) - 9):
+                run = sentence[start : start + 10]
+                assert seen.setdefault(run, sentence) == sentence, f"{run} stands in two sentences"
+        pairs = Counter(
+            pair
+            for sentence in sentences
+            for pair in {sentence[i : i + 2] for i in range(len(sentence) - 1)}
+        )
+        pair, count = pairs.most_common(1)[0]
+        assert count <= 0.15 * len(sentences), f"{category}: {pair} stands in {count} sentences"
