@@ -41,7 +41,6 @@ class TextCNN(TextClassifier):
         ids = layers.trim_padding(ids, keep=config.kernel_size)  # [batch, seq]
         embedded = layers.embed(ids, config.vocab_size, config.embedding_dim)  # [batch, seq, dim]
         with tf.name_scope("cnn"):
-            conv = layers.conv1d(
+            return layers.conv1d_max(
                 embedded, "conv", config.num_filters, config.kernel_size
-            )  # [batch, seq - kernel_size + 1, filters]
-            return tf.reduce_max(conv, axis=1, name="gmp")  # [batch, filters]
+            )  # [batch, filters]

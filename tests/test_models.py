@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bench.reference import PlainCNN
 from cnn_model import TCNNConfig, TextCNN
 from rnn_model import TextRNN, TRNNConfig
 from tests import oracles
@@ -127,6 +128,37 @@ def test_padding_changes_nothing_when_masked_and_something_when_not(graph, rando
             logits = session.run(model.logits, model.feed(ids))
         same = np.allclose(logits, oracle(short, weights), atol=1e-5)
         assert same == mask_padding
+
+
+@pytest.mark.parametrize("lengths", [(40, 40, 40, 40), (3, 0, 40, 17), (0, 0, 0, 0), (5, 2, 9, 1)])
+def test_cnn_matches_the_plain_graph(random, lengths):
+    """Loss, logits and gradients, with ragged lengths, repeated text (ties) and empty documents."""
+    config = TCNNConfig(seq_length=40, vocab_size=30, embedding_dim=16, num_filters=24)
+    ids = np.zeros((len(lengths), 40), np.int32)
+    for row, length in zip(ids, lengths, strict=True):
+        row[40 - length :] = np.resize(random.integers(1, 30, size=7), length)
+    labels = np.eye(10, dtype=np.float32)[: len(ids)]
+    found = []
+    for model_class in (PlainCNN, TextCNN):
+        with seeded_graph(5).as_default() as graph, tf.Session(graph=graph) as session:
+            model = model_class(config)
+            session.run(tf.global_variables_initializer())
+            variables = {variable.op.name: variable for variable in tf.trainable_variables()}
+            gradients = tf.gradients(model.loss, list(variables.values()))
+            dense = dict(zip(variables, map(tf.convert_to_tensor, gradients), strict=True))
+            weights = np.random.default_rng(1)
+            for name in sorted(variables):
+                shape = variables[name].shape.as_list()
+                variables[name].load(weights.normal(scale=0.3, size=shape), session)
+            found.append(
+                session.run(
+                    {"loss": model.loss, "logits": model.logits, **dense}, model.feed(ids, labels)
+                )
+            )
+    plain, ours = found
+    for name, value in plain.items():
+        scale = np.abs(value).max()
+        np.testing.assert_allclose(ours[name], value, rtol=1e-5, atol=1e-5 * scale, err_msg=name)
 
 
 def test_trim_padding_keeps_what_is_asked_for(graph):

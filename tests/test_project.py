@@ -25,7 +25,7 @@ COMMANDS = [
 ]
 MODULES = [
     path.relative_to(ROOT)
-    for folder in (".", "data", "data/sample", "textclf")
+    for folder in (".", "bench", "data", "data/sample", "textclf")
     for path in (ROOT / folder).glob("*.py")
     if path.name != "__init__.py"
 ]
@@ -95,7 +95,7 @@ LAYERS = [
     {"textclf.training", "textclf.prediction"},
     {"textclf.console", "cnn_model", "rnn_model"},
     {"textclf.cli"},
-    {"predict", "run_cnn", "run_rnn"},
+    {"predict", "run_cnn", "run_rnn", "bench.reference", "bench.train_step"},
 ]
 
 

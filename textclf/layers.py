@@ -45,20 +45,53 @@ def embed(ids, vocab_size, dim):
         return tf.nn.embedding_lookup(table, ids)
 
 
-def conv1d(inputs, scope, filters, kernel_size):
-    """Slides `filters` linear windows of `kernel_size` characters along the text, without padding.
+def conv1d_max(inputs, scope, filters, kernel_size):
+    """Slides linear filters along the text, without padding, and keeps each one's largest value.
+
+    The gradient of a maximum goes to one window alone, so the backward pass looks at one window a
+    document and filter instead of all of them. Where several windows hold the maximum, the first
+    one gets what plain max pooling shares out: they hold the same characters, so the sum over
+    weights and vectors of characters is the same.
 
     Args:
         inputs: float32 [batch, seq, dim], seq >= kernel_size.
+        scope: str, of the variables.
+        filters: int.
+        kernel_size: int, characters in a window.
 
     Returns:
-        float32 [batch, seq - kernel_size + 1, filters].
+        float32 [batch, filters].
     """
     dim = inputs.shape[-1]
     with tf.variable_scope(scope):
         kernel = tf.get_variable("kernel", [kernel_size, dim, filters])
         bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
-        return tf.nn.bias_add(tf.nn.conv1d(inputs, kernel, stride=1, padding="VALID"), bias)
+        pooled = _linear_windows_max(inputs, kernel)  # [batch, filters]
+        return pooled + bias  # the largest stays the largest, whatever is added to all
+
+
+@tf.custom_gradient
+def _linear_windows_max(inputs, kernel):
+    """The maximum over windows [batch, filters] of inputs [batch, seq, dim] times the kernel."""
+    windows = tf.nn.conv1d(inputs, kernel, stride=1, padding="VALID")  # [batch, windows, filters]
+
+    def gradient(d_pooled):  # [batch, filters]
+        size, dim, filters = kernel.shape
+        batch, seq = tf.shape(inputs)[0], tf.shape(inputs)[1]
+        first = tf.argmax(windows, axis=1, output_type=tf.int32)  # [batch, filters]
+        positions = first[:, :, tf.newaxis] + tf.range(size)  # [batch, filters, size]
+        winners = tf.gather(inputs, positions, batch_dims=1)  # [batch, filters, size, dim]
+        winners = tf.reshape(winners, [batch, filters, size * dim])
+        d_kernel = tf.einsum("bf,bfx->xf", d_pooled, winners)  # [size * dim, filters]
+        # What every filter sends back to the characters of its window, summed where they meet.
+        share = d_pooled[:, :, tf.newaxis, tf.newaxis] * tf.transpose(kernel, [2, 0, 1])
+        rows = positions + seq * tf.range(batch)[:, tf.newaxis, tf.newaxis]
+        d_inputs = tf.math.unsorted_segment_sum(
+            tf.reshape(share, [-1, dim]), tf.reshape(rows, [-1]), batch * seq
+        )  # [batch * seq, dim]
+        return tf.reshape(d_inputs, tf.shape(inputs)), tf.reshape(d_kernel, kernel.shape)
+
+    return tf.reduce_max(windows, axis=1), gradient
 
 
 def dense(inputs, scope, units):
