@@ -169,13 +169,20 @@ def _encode(documents, word_to_id, cat_to_id, config, console):
     labels = cnews_loader.encode_labels(documents, cat_to_id)
     encoded = cnews_loader.encode_texts(documents.texts, word_to_id, config.seq_length)
     count = len(documents.texts)
-    empty = f"; {encoded.empty} documents have no known character" if encoded.empty else ""
-    console.remark(
-        f"{documents.path}: {count} documents; "
-        f"{encoded.truncated / count:.1%} are longer than {config.seq_length} characters and are "
-        f"read from the end; {encoded.unknown / max(1, encoded.characters):.2%} of the characters "
-        f"are outside the vocabulary and left out{empty}"
-    )
+    notes = [f"{documents.path}: {count} documents"]
+    if encoded.truncated:
+        notes.append(
+            f"{encoded.truncated / count:.1%} are longer than {config.seq_length} characters and "
+            "are read from the end"
+        )
+    if encoded.unknown:
+        notes.append(
+            f"{encoded.unknown / encoded.characters:.2%} of the characters are outside the "
+            "vocabulary and left out"
+        )
+    if encoded.empty:
+        notes.append(f"{encoded.empty} have no known character at all")
+    console.remark("; ".join(notes))
     return encoded.ids, labels
 
 

@@ -66,13 +66,16 @@ def conv1d_max(inputs, scope, filters, kernel_size):
     with tf.variable_scope(scope):
         kernel = tf.get_variable("kernel", [kernel_size, dim, filters])
         bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
-        pooled = _linear_windows_max(inputs, kernel)  # [batch, filters]
+        pooled = tf.custom_gradient(_linear_windows_max)(inputs, kernel)  # [batch, filters]
         return pooled + bias  # the largest stays the largest, whatever is added to all
 
 
-@tf.custom_gradient
 def _linear_windows_max(inputs, kernel):
-    """The maximum over windows [batch, filters] of inputs [batch, seq, dim] times the kernel."""
+    """The maximum over windows of inputs [batch, seq, dim] times the kernel, and its gradient.
+
+    Returns:
+        (float32 [batch, filters], function from its gradient to those of inputs and kernel).
+    """
     windows = tf.nn.conv1d(inputs, kernel, stride=1, padding="VALID")  # [batch, windows, filters]
 
     def gradient(d_pooled):  # [batch, filters]
