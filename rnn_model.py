@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from data.cnews_loader import PAD_ID
+from data.vocabulary import PAD_ID
 from textclf import layers
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier

@@ -11,14 +11,19 @@ Conventions that the models rely on:
 
 import dataclasses
 import logging
-from pathlib import Path
 
 import numpy as np
 
-from data.files import write_text
-
-PAD = "<PAD>"
-PAD_ID = 0
+from data.documents import DataError, quote, read_documents
+from data.vocabulary import (
+    CHUNK,
+    CODE_POINTS,
+    PAD_ID,
+    code_points,
+    count_words,
+    read_vocab,
+    write_vocab,
+)
 
 # The order of the CNews set; labels of any other data are sorted by code point.
 CNEWS_CATEGORIES = (
@@ -34,63 +39,7 @@ CNEWS_CATEGORIES = (
     "娱乐",
 )
 
-_BOM = "\ufeff"
-_CODE_POINTS = 0x110000
-_CHUNK = 1024  # documents encoded at a time: bounds memory, long enough to amortise NumPy calls
 _logger = logging.getLogger(__name__)
-
-
-class DataError(ValueError):
-    """Input that cannot be used as it is; the message names place, value and remedy."""
-
-
-@dataclasses.dataclass(frozen=True)
-class BadLine:
-    """A line that is no document. `line` counts from 1."""
-
-    line: int
-    kind: str
-    remedy: str
-
-
-@dataclasses.dataclass
-class Documents:
-    """What a data file holds, in file order: every line is a document or a bad line.
-
-    Attributes:
-        path: Path, where it was read.
-        labels: list of n str, without surrounding white space or byte order mark.
-        texts: list of n str, exactly as they stand in the file.
-        lines: list of n int, the line of each document, from 1.
-        bad_lines: list of BadLine.
-    """
-
-    path: Path
-    labels: list
-    texts: list
-    lines: list
-    bad_lines: list
-
-    def report(self, most=10):
-        """The bad lines in words.
-
-        Args:
-            most: int, how many lines to quote.
-
-        Returns:
-            list of str: a summary by kind and the first `most` lines; empty if all lines are good.
-        """
-        if not self.bad_lines:
-            return []
-        kinds = {}
-        for bad in self.bad_lines:
-            kinds[bad.kind] = kinds.get(bad.kind, 0) + 1
-        total = len(self.bad_lines) + len(self.texts)
-        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        summary = f"{self.path}: left out {len(self.bad_lines)} of {total} lines: {counts}"
-        quoted = [f"{self.path}:{bad.line}: {bad.kind}; {bad.remedy}" for bad in self.bad_lines]
-        more = [f"{self.path}: ... and {len(quoted) - most} more"] if len(quoted) > most else []
-        return [summary, *quoted[:most], *more]
 
 
 @dataclasses.dataclass
@@ -110,73 +59,6 @@ class Encoded:
     unknown: int = 0
     truncated: int = 0
     empty: int = 0
-
-
-def read_documents(filename):
-    """Reads a data file without losing sight of any line.
-
-    Args:
-        filename: str or Path of a UTF-8 file, `label<TAB>text` a line; LF or CRLF line ends.
-
-    Returns:
-        Documents.
-
-    Raises:
-        DataError: not UTF-8, no file at all, or no document in it.
-    """
-    path = Path(filename)
-    documents = Documents(path, [], [], [], [])
-    # Read as bytes and cut at LF alone: the text layer would also cut at a carriage return.
-    with _open(path) as file:
-        for number, raw in enumerate(file, start=1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path}:{number}: byte {raw[error.start]:#04x} at column {error.start + 1} is "
-                    "not UTF-8; convert the file to UTF-8"
-                ) from None
-            line = line.removesuffix("\n").removesuffix("\r")
-            label, text, bad = _split_line(line.removeprefix(_BOM) if number == 1 else line)
-            if bad:
-                documents.bad_lines.append(BadLine(number, *bad))
-                continue
-            documents.labels.append(label)
-            documents.texts.append(text)
-            documents.lines.append(number)
-    if not documents.texts:
-        reasons = documents.report(most=1)[1:] or [f"{path}: the file is empty"]
-        raise DataError(f'{reasons[0]}; no document found, expected "label<TAB>text" lines')
-    return documents
-
-
-def _open(path):
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; give a readable text file") from None
-
-
-def _split_line(line):
-    """Returns (label, text, None), or (None, None, (kind, remedy)) for a bad line."""
-    if not line.strip():
-        return None, None, ("blank line", "remove it")
-    fields = line.split("\t")
-    if len(fields) == 1:
-        return None, None, ("no tab", f'expected "label<TAB>text", found {_quote(line)}')
-    if len(fields) > 2:
-        remedy = f"found {len(fields)} fields, remove the tabs inside the text"
-        return None, None, ("more than one tab", remedy)
-    label, text = fields[0].strip().strip(_BOM).strip(), fields[1]
-    if not label:
-        return None, None, ("empty label", "write the category before the tab")
-    if not text.strip():
-        return None, None, ("empty text", f"nothing follows the label {_quote(label)}")
-    return label, text, None
-
-
-def _quote(text, most=20):
-    return repr(text if len(text) <= most else text[:most] + "...")
 
 
 def read_file(filename):
@@ -204,32 +86,6 @@ def _read_and_warn(filename):
     return documents
 
 
-def _code_points(texts):
-    # surrogatepass: a str may hold half a surrogate pair, which is a character like any other.
-    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def count_words(texts, vocab_size):
-    """Chooses a vocabulary.
-
-    Args:
-        texts: list of str.
-        vocab_size: int >= 2, how many words to keep at most, PAD included.
-
-    Returns:
-        list of str: PAD, then the most frequent characters, the more frequent first and, among
-        equals, the lower code point first.
-    """
-    if vocab_size < 2:
-        raise ValueError(f"vocab_size {vocab_size}: expected at least 2 (PAD and one character)")
-    counts = np.zeros(_CODE_POINTS, dtype=np.int64)
-    for start in range(0, len(texts), _CHUNK):
-        counts += np.bincount(_code_points(texts[start : start + _CHUNK]), minlength=_CODE_POINTS)
-    # A stable sort of ascending code points leaves ties in code point order.
-    order = np.argsort(-counts, kind="stable")[: vocab_size - 1]
-    return [PAD] + [chr(code) for code in order if counts[code]]
-
-
 def build_vocab(train_dir, vocab_dir, vocab_size=5000):
     """Builds the vocabulary of a training file and writes it.
 
@@ -242,63 +98,6 @@ def build_vocab(train_dir, vocab_dir, vocab_size=5000):
         DataError: see `read_documents`.
     """
     write_vocab(vocab_dir, count_words(_read_and_warn(train_dir).texts, vocab_size))
-
-
-# A word that would break the one-word-a-line format is written as a two-character escape; a longer
-# word that starts with a backslash gets one more, so that reading back is exact.
-_ESCAPES = {"\n": "\\n", "\r": "\\r"}
-_UNESCAPES = {escape: word for word, escape in _ESCAPES.items()}
-
-
-def write_vocab(filename, words):
-    """Writes one word a line in id order, UTF-8, such that `read_vocab` returns the same words."""
-    lines = [
-        _ESCAPES.get(word, "\\" + word if word.startswith("\\") and len(word) > 1 else word)
-        for word in words
-    ]
-    write_text(filename, "".join(line + "\n" for line in lines))
-
-
-def read_vocab(vocab_dir):
-    """Reads a vocabulary; white-space characters are words like any other.
-
-    Args:
-        vocab_dir: str or Path of the vocabulary FILE (the name is historical).
-
-    Returns:
-        (words, word_to_id): list of str in id order, dict from word to id.
-
-    Raises:
-        DataError: no such file, not UTF-8, empty, or a word twice.
-    """
-    path = Path(vocab_dir)
-    with _open(path) as file:
-        content = file.read()
-    try:
-        lines = content.decode("utf-8").removeprefix(_BOM).removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8; rebuild the vocabulary") from None
-    if lines == [""]:
-        raise DataError(f"{path}: the vocabulary is empty; rebuild it")
-    if all(line.endswith("\r") for line in lines):  # saved by an editor with CRLF line ends
-        lines = [line.removesuffix("\r") for line in lines]
-    words = [_unescape(line) for line in lines]
-    word_to_id = {}
-    for index, word in enumerate(words):
-        if word in word_to_id:
-            raise DataError(
-                f"{path}:{index + 1}: {word!r} is on line {word_to_id[word] + 1} already; "
-                "rebuild the vocabulary"
-            )
-        word_to_id[word] = index
-    return words, word_to_id
-
-
-def _unescape(line):
-    if line in _UNESCAPES:
-        return _UNESCAPES[line]
-    return line[1:] if line.startswith("\\\\") else line
 
 
 def read_category(filename=None):
@@ -349,20 +148,20 @@ def encode_texts(texts, word_to_id, max_length=600):
     Returns:
         Encoded.
     """
-    table = np.full(_CODE_POINTS, -1, dtype=np.int32)
+    table = np.full(CODE_POINTS, -1, dtype=np.int32)
     for word, word_id in word_to_id.items():
         if len(word) == 1:
             table[ord(word)] = word_id
     encoded = Encoded(np.full((len(texts), max_length), PAD_ID, dtype=np.int32))
-    for start in range(0, len(texts), _CHUNK):
-        chunk = texts[start : start + _CHUNK]
-        _encode_chunk(chunk, table, encoded, encoded.ids[start : start + _CHUNK])
+    for start in range(0, len(texts), CHUNK):
+        chunk = texts[start : start + CHUNK]
+        _encode_chunk(chunk, table, encoded, encoded.ids[start : start + CHUNK])
     return encoded
 
 
 def _encode_chunk(texts, table, encoded, out):
     """Writes the ids of some texts into `out` [n, max_length] and adds to the counts."""
-    ids = table[_code_points(texts)]  # [characters], -1 where unknown
+    ids = table[code_points(texts)]  # [characters], -1 where unknown
     rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
     known = ids >= 0
     encoded.characters += ids.size
@@ -393,7 +192,7 @@ def encode_labels(documents, cat_to_id):
     for index, label in enumerate(documents.labels):
         if label not in cat_to_id:
             raise DataError(
-                f"{documents.path}:{documents.lines[index]}: category {_quote(label)} is not one "
+                f"{documents.path}:{documents.lines[index]}: category {quote(label)} is not one "
                 f"of the {len(cat_to_id)} the model knows ({', '.join(cat_to_id)}); "
                 "correct the label or add such documents to the training file"
             )
@@ -452,28 +251,3 @@ def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None):
         if shuffle:
             rows = order[rows]
         yield x[rows], y[rows]
-
-
-def find_split(data_dir, split):
-    """Finds the file of one split in a data folder.
-
-    Args:
-        data_dir: str or Path of a folder.
-        split: "train", "val" or "test".
-
-    Returns:
-        Path: the one `*.<split>.txt`, or `<split>.txt`.
-
-    Raises:
-        DataError: no such folder, no such file, or more than one.
-    """
-    folder = Path(data_dir)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; give the folder that holds your data files")
-    found = sorted({*folder.glob(f"*.{split}.txt"), *folder.glob(f"{split}.txt")})
-    if not found:
-        raise DataError(f"{folder}: holds no *.{split}.txt and no {split}.txt; add the file")
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise DataError(f"{folder}: more than one {split} file ({names}); leave one")
-    return found[0]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import cnews_loader as loader
+from data.documents import find_split
 
 # Any characters a UTF-8 file can hold, white space of all kinds among them.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -240,12 +241,12 @@ def test_batches_refuse_unequal_lengths_and_no_size(rows, batch_size):
 def test_splits_are_found_by_either_name(tmp_path):
     for name in ("cnews.train.txt", "val.txt", "a.test.txt", "b.test.txt"):
         _write(tmp_path / name, "x\ty\n")
-    assert loader.find_split(tmp_path, "train").name == "cnews.train.txt"
-    assert loader.find_split(tmp_path, "val").name == "val.txt"
+    assert find_split(tmp_path, "train").name == "cnews.train.txt"
+    assert find_split(tmp_path, "val").name == "val.txt"
     with pytest.raises(loader.DataError, match=r"more than one test file \(a.test.txt, b.test.txt"):
-        loader.find_split(tmp_path, "test")
+        find_split(tmp_path, "test")
     with pytest.raises(loader.DataError, match="no such folder"):
-        loader.find_split(tmp_path / "none", "test")
+        find_split(tmp_path / "none", "test")
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

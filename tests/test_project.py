@@ -11,7 +11,8 @@ import pytest
 
 import predict
 from cnn_model import TCNNConfig, TextCNN
-from data import cnews_loader
+from data.cnews_loader import CNEWS_CATEGORIES
+from data.documents import find_split, read_documents
 from data.sample import build
 from rnn_model import TextRNN, TRNNConfig
 from textclf import cli
@@ -88,7 +89,9 @@ def test_the_module_table_of_the_readme_is_true():
 # Who may import whom, lowest first: a module imports from lower layers, or within its own.
 LAYERS = [
     {"data.files", "textclf.tensorflow_v1"},
-    {"data.cnews_loader", "textclf.config"},
+    {"data.documents", "textclf.config"},
+    {"data.vocabulary"},
+    {"data.cnews_loader"},
     {"data.sample.build", "textclf.runtime", "textclf.layers"},
     {"textclf.classifier", "textclf.checkpoint"},
     {"textclf.evaluation"},
@@ -133,22 +136,22 @@ def test_the_loader_needs_neither_tensorflow_nor_textclf_and_textclf_no_model():
 
 def test_the_corpus_is_what_its_script_composes():
     for split in build.ARTICLES:
-        path = cnews_loader.find_split(build.FOLDER, split)
+        path = find_split(build.FOLDER, split)
         assert path.read_text(encoding="utf-8").splitlines() == build.compose(split)
 
 
 def test_the_corpus_is_large_enough_and_whole():
     assert set(build.ARTICLES) == {"train", "val", "test"}
     for split, least in (("train", 2000), ("val", 300), ("test", 600)):
-        documents = cnews_loader.read_documents(cnews_loader.find_split(build.FOLDER, split))
+        documents = read_documents(find_split(build.FOLDER, split))
         assert len(documents.texts) >= least
         assert documents.bad_lines == []
-        assert set(documents.labels) == set(cnews_loader.CNEWS_CATEGORIES)
+        assert set(documents.labels) == set(CNEWS_CATEGORIES)
 
 
 def test_splits_share_no_sentence_and_use_them_all():
     lines = {split: build.compose(split) for split in build.ARTICLES}
-    for category in cnews_loader.CNEWS_CATEGORIES:
+    for category in CNEWS_CATEGORIES:
         sentences = build.read_sentences(category)
         assert len(sentences) >= 400
         dealt = build.deal(category)
@@ -160,7 +163,7 @@ def test_splits_share_no_sentence_and_use_them_all():
 
 def test_sentences_are_varied():
     seen = {}
-    for category in cnews_loader.CNEWS_CATEGORIES:
+    for category in CNEWS_CATEGORIES:
         sentences = build.read_sentences(category)
         openings = {sentence[:4] for sentence in sentences}
         assert len(openings) == len(sentences), f"{category}: two sentences open alike"

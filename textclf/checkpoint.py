@@ -18,8 +18,10 @@ import os
 import shutil
 from pathlib import Path
 
-from data import cnews_loader
+from data.cnews_loader import read_category
+from data.documents import DataError
 from data.files import sync_folder, write_text
+from data.vocabulary import read_vocab, write_vocab
 from textclf import tensorflow_v1 as tf
 from textclf.config import ConfigError
 
@@ -74,8 +76,8 @@ class RunDirectory:
         }
         try:
             remove_run(run.path)
-            cnews_loader.write_vocab(run.path / "vocab.txt", words)
-            cnews_loader.write_vocab(run.path / "categories.txt", categories)
+            write_vocab(run.path / "vocab.txt", words)
+            write_vocab(run.path / "categories.txt", categories)
             write_text(run.path / "config.json", json.dumps(about, indent=2) + "\n")
         except OSError as error:
             raise CheckpointError(
@@ -111,13 +113,13 @@ class RunDirectory:
                     "use the script of that model or name another folder"
                 )
             config = config_class.from_dict(about["config"])
-            words, _ = cnews_loader.read_vocab(path / "vocab.txt")
-            categories, _ = cnews_loader.read_category(path / "categories.txt")
+            words, _ = read_vocab(path / "vocab.txt")
+            categories, _ = read_category(path / "categories.txt")
         except (KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{path / 'config.json'}: not as written ({error!r}); train again"
             ) from None
-        except (ConfigError, cnews_loader.DataError) as error:
+        except (ConfigError, DataError) as error:
             raise CheckpointError(f"{path}: {error}") from None
         for name, found, expected in (
             ("vocab.txt", len(words), config.vocab_size),

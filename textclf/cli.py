@@ -12,14 +12,16 @@ import sys
 import time
 from pathlib import Path
 
-from data import cnews_loader
+from data.cnews_loader import encode_labels, encode_texts, order_categories
+from data.documents import DataError, find_split, read_documents
+from data.vocabulary import count_words
 from textclf import runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import CheckpointError, RunDirectory, holds_run
 from textclf.config import ConfigError, Options, option
 
 CNEWS_DIR = Path("data/cnews")
-SAMPLE_DIR = Path(cnews_loader.__file__).parent / "sample"
+SAMPLE_DIR = Path(__file__).parents[1] / "data" / "sample"
 CHECKPOINTS_DIR = Path("checkpoints")
 TENSORBOARD_DIR = Path("tensorboard")
 GROUPS = ("data", "training", "model", "output", "machine")  # headings of --help, in order
@@ -94,7 +96,7 @@ def guard(program, run):
         return status
     except ConfigError as error:
         return _fail(program, error, EXIT_USAGE)
-    except (cnews_loader.DataError, CheckpointError, runtime.DeviceError) as error:
+    except (DataError, CheckpointError, runtime.DeviceError) as error:
         return _fail(program, error, EXIT_FAILURE)
     except BrokenPipeError:  # the reader of our output has gone; there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -158,7 +160,7 @@ def _data_dir(options, console):
 
 def _read(data_dir, split, console):
     """Reads a split and reports its bad lines."""
-    documents = cnews_loader.read_documents(cnews_loader.find_split(data_dir, split))
+    documents = read_documents(find_split(data_dir, split))
     for line in documents.report():
         console.remark(line)
     return documents
@@ -166,8 +168,8 @@ def _read(data_dir, split, console):
 
 def _encode(documents, word_to_id, cat_to_id, config, console):
     """Turns documents into arrays and reports what is left out."""
-    labels = cnews_loader.encode_labels(documents, cat_to_id)
-    encoded = cnews_loader.encode_texts(documents.texts, word_to_id, config.seq_length)
+    labels = encode_labels(documents, cat_to_id)
+    encoded = encode_texts(documents.texts, word_to_id, config.seq_length)
     count = len(documents.texts)
     notes = [f"{documents.path}: {count} documents"]
     if encoded.truncated:
@@ -207,7 +209,7 @@ def train(parsed, config_class, model_class):
         validation = _read(data_dir, "val", console)
         categories = _follow_categories(documents, config, "num_classes" in vars(parsed))
         cat_to_id = {category: index for index, category in enumerate(categories)}
-        words = cnews_loader.count_words(documents.texts, config.vocab_size)
+        words = count_words(documents.texts, config.vocab_size)
         config.vocab_size = len(words)
         word_to_id = {word: index for index, word in enumerate(words)}
         train_data = _encode(documents, word_to_id, cat_to_id, config, console)
@@ -241,7 +243,7 @@ def _follow_categories(documents, config, chosen):
     Args:
         chosen: bool, whether config.num_classes was asked for and must therefore be right.
     """
-    categories = cnews_loader.order_categories(documents.labels)
+    categories = order_categories(documents.labels)
     listed = ", ".join(categories)
     if chosen and config.num_classes != len(categories):
         raise ConfigError(
@@ -249,7 +251,7 @@ def _follow_categories(documents, config, chosen):
             f"({listed}); leave --num-classes out"
         )
     if len(categories) < 2:
-        raise cnews_loader.DataError(
+        raise DataError(
             f"{documents.path}: only one category ({listed}); a classifier needs at least two"
         )
     config.num_classes = len(categories)

@@ -5,7 +5,7 @@ units or filters (outputs of a layer). Variable names are those of the original 
 its checkpoints fit.
 """
 
-from data.cnews_loader import PAD_ID
+from data.vocabulary import PAD_ID
 from textclf import tensorflow_v1 as tf
 
 
@@ -94,7 +94,7 @@ def _linear_windows_max(inputs, kernel):
         )  # [batch * seq, dim]
         return tf.reshape(d_inputs, tf.shape(inputs)), tf.reshape(d_kernel, kernel.shape)
 
-    return tf.reduce_max(windows, axis=1), gradient
+    return tf.reduce_max(windows, axis=1, name="gmp"), gradient
 
 
 def dense(inputs, scope, units):
