@@ -36,7 +36,7 @@ class Recorder(Listener):
     def step(self, steps):
         self.steps.append(steps)
         if steps == self._interrupt_after:
-            raise KeyboardInterrupt
+            self.trainer.stop()
 
     def evaluated(self, progress):
         self.progress.append(progress)
@@ -82,6 +82,7 @@ def _train(folder, *, interrupt_after=None, **changes):
             trainer = Trainer(
                 model, run, _data(10), _data(6), seed=1, curves=curves, listener=recorder
             )
+            recorder.trainer = trainer
             outcome = trainer.train(spy)
     return outcome, recorder, run, spy
 
@@ -144,7 +145,7 @@ def test_only_a_better_accuracy_replaces_the_best(tmp_path):
     assert run.best().val_accuracy == best
 
 
-def test_ctrl_c_ends_with_what_was_saved(tmp_path):
+def test_a_requested_stop_ends_with_what_was_saved(tmp_path):
     outcome, _, run, _ = _train(tmp_path, interrupt_after=4, print_per_batch=2)
     assert (outcome.reason, outcome.steps) == ("interrupted", 4)
     assert outcome.best == run.best()

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -105,7 +106,7 @@ def guard(program, run):
         place = f"{error.filename}: " if error.filename else ""
         return _fail(program, f"{place}{error.strerror or error}", EXIT_FAILURE)
     except KeyboardInterrupt:
-        return _fail(program, "stopped by Ctrl-C, nothing was saved", EXIT_INTERRUPTED)
+        return _fail(program, "stopped by Ctrl-C", EXIT_INTERRUPTED)
 
 
 def _fail(program, message, status):
@@ -233,8 +234,25 @@ def train(parsed, config_class, model_class):
         trainer = training.Trainer(
             model, run, train_data, val_data, seed=options.seed, curves=curves, listener=printer
         )
-        outcome = trainer.train(session)
+        with _stopping_at_ctrl_c(trainer, console):
+            outcome = trainer.train(session)
     return _report_outcome(outcome, run, board_dir, console)
+
+
+@contextlib.contextmanager
+def _stopping_at_ctrl_c(trainer, console):
+    """Within the block the first Ctrl-C asks the trainer to stop; a second one stops at once."""
+
+    def ask(*_):
+        signal.signal(signal.SIGINT, before)
+        console.remark("Stopping after this batch; Ctrl-C again to stop at once.")
+        trainer.stop()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _follow_categories(documents, config, chosen):

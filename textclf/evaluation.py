@@ -26,7 +26,7 @@ class Evaluation:
     predicted_ids: np.ndarray
 
 
-def evaluate(session, model, x, y, batch_size=BATCH_SIZE):
+def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda: None):
     """Evaluates without dropout, in file order.
 
     Args:
@@ -35,6 +35,7 @@ def evaluate(session, model, x, y, batch_size=BATCH_SIZE):
         x: int32 array [n, seq_length], n >= 1.
         y: float32 array [n, num_classes], one-hot.
         batch_size: int, documents in a forward pass; the result does not depend on it.
+        after_batch: function called after every batch; what it raises ends the evaluation.
 
     Returns:
         Evaluation.
@@ -47,6 +48,7 @@ def evaluate(session, model, x, y, batch_size=BATCH_SIZE):
         )
         total_loss += float(loss) * len(x_batch)
         predicted.append(predicted_batch)
+        after_batch()
     predicted_ids = np.concatenate(predicted)
     label_ids = np.argmax(y, axis=1)
     accuracy = float(np.mean(predicted_ids == label_ids))

@@ -95,6 +95,10 @@ def _add_point(writer, step, loss, accuracy):
     writer.add_summary(tf.Summary(value=values), step)
 
 
+class _StopRequestedError(Exception):
+    """Carries a request to stop out of the loop."""
+
+
 class Trainer:
     """Trains a model and keeps the weights with the best validation accuracy."""
 
@@ -119,11 +123,18 @@ class Trainer:
         self._step = 0
         self._best = None
         self._evaluated_step = None
+        self._stop_requested = False
+
+    def stop(self):
+        """Asks for an end after the batch at hand; may be called from a signal handler."""
+        self._stop_requested = True
+
+    def _check_stop(self):
+        if self._stop_requested:
+            raise _StopRequestedError
 
     def train(self, session):
-        """Initialises the variables and runs until the end, early or not.
-
-        Ctrl-C (KeyboardInterrupt) ends the training after the step at hand.
+        """Initialises the variables and runs until the end, early or not, or until `stop`.
 
         Args:
             session: tf.Session of the model's graph.
@@ -135,7 +146,7 @@ class Trainer:
         self._start_s = time.monotonic()
         try:
             reason = self._run_epochs(session)
-        except KeyboardInterrupt:
+        except _StopRequestedError:
             reason = "interrupted"
         return Outcome(self._step, self._best, reason)
 
@@ -170,6 +181,7 @@ class Trainer:
             session.run(model.optim, feed)
         self._step += 1
         self._listener.step(self._step)
+        self._check_stop()
 
     def _evaluate(self, session, batch):
         """Evaluates the weights as they are, if that is not done, and saves them if best."""
@@ -178,7 +190,7 @@ class Trainer:
         self._evaluated_step = self._step
         model = self._model
         train_loss, train_accuracy = session.run([model.loss, model.acc], model.feed(*batch))
-        validation = evaluate(session, model, *self._val_data)
+        validation = evaluate(session, model, *self._val_data, after_batch=self._check_stop)
         self._curves.validation(self._step, validation.loss, validation.accuracy)
         improved = self._best is None or validation.accuracy > self._best.val_accuracy
         if improved:
