@@ -8,8 +8,9 @@ import sys
 
 from cnn_model import TCNNConfig, TextCNN
 from rnn_model import TextRNN, TRNNConfig
-from textclf import cli
-from textclf.config import Options, option
+from textclf import flags
+from textclf.cli import guard
+from textclf.config import option
 from textclf.prediction import Predictor
 
 SAMPLES = (
@@ -27,7 +28,7 @@ class CnnModel(Predictor):
             save_dir: str or Path of the run directory, None for the one training uses by default.
             device: see runtime.configure.
         """
-        super().__init__(save_dir or cli.default_save_dir(TextCNN), TCNNConfig, TextCNN, device)
+        super().__init__(save_dir or flags.default_save_dir(TextCNN), TCNNConfig, TextCNN, device)
 
 
 class RnnModel(Predictor):
@@ -39,19 +40,17 @@ class RnnModel(Predictor):
             save_dir: str or Path of the run directory, None for the one training uses by default.
             device: see runtime.configure.
         """
-        super().__init__(save_dir or cli.default_save_dir(TextRNN), TRNNConfig, TextRNN, device)
+        super().__init__(save_dir or flags.default_save_dir(TextRNN), TRNNConfig, TextRNN, device)
 
 
 PREDICTORS = {"cnn": CnnModel, "rnn": RnnModel}
 
 
 @dataclasses.dataclass
-class PredictOptions(Options):
-    """How to predict."""
+class PredictOptions(flags.RunOptions):
+    """What prediction needs."""
 
     model: str = option("cnn", "kind of model", group="model", choices=tuple(PREDICTORS))
-    save_dir: str = option(None, cli.SAVE_DIR_HELP, group="model")
-    device: str = option("auto", cli.DEVICE_HELP, group="machine", choices=cli.DEVICES)
 
 
 def main(arguments=None):
@@ -63,16 +62,16 @@ def main(arguments=None):
     Returns:
         int, the exit status.
     """
-    parser = cli.Parser(
+    parser = flags.Parser(
         description="Classifies text with a trained model. "
         "Prints a line a text: category, probability, text, separated by tabs.",
         epilog="Loading TensorFlow takes a few seconds, however many texts there are.",
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="two samples if none is given")
-    cli.add_options(parser, PredictOptions)
+    flags.add_options(parser, PredictOptions)
     parsed = parser.parse_args(arguments)
     options = PredictOptions.from_flags(parsed)
-    return cli.guard(parser.prog, lambda: _predict(parsed.texts or SAMPLES, options))
+    return guard(parser.prog, lambda: _predict(parsed.texts or SAMPLES, options))
 
 
 def _predict(texts, options):

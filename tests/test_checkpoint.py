@@ -28,7 +28,13 @@ CONFIG = {
 def trained(tmp_path):
     """(run, embedding): a run directory with weights saved twice, and the later embedding."""
     run = RunDirectory.create(
-        tmp_path / "run", "textcnn", TCNNConfig(**CONFIG), WORDS, CATEGORIES, seed=3
+        tmp_path / "run",
+        "textcnn",
+        TCNNConfig(**CONFIG),
+        WORDS,
+        CATEGORIES,
+        seed=3,
+        data_dir="news",
     )
     with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
         TextCNN(run.config)
@@ -54,6 +60,7 @@ def test_a_run_directory_holds_all_that_a_model_is(trained):
     assert opened.words == WORDS
     assert opened.categories == CATEGORIES
     assert opened.best() == Best(10, 0.5, 0.75)
+    assert opened.data_dir == "x"
     assert json.loads((run.path / "config.json").read_text())["seed"] == 3
     assert np.array_equal(_restored_embedding(run.path), embedding)
 
@@ -99,7 +106,9 @@ def test_a_new_run_leaves_other_files_alone(trained):
     run, _ = trained
     notes = run.path / "notes.md"
     notes.write_text("mine")
-    new = RunDirectory.create(run.path, "textcnn", run.config, WORDS, CATEGORIES, seed=4)
+    new = RunDirectory.create(
+        run.path, "textcnn", run.config, WORDS, CATEGORIES, seed=4, data_dir="x"
+    )
     assert notes.read_text() == "mine"
     assert new.best() is None
     names = sorted(file.name for file in run.path.iterdir())

@@ -86,7 +86,7 @@ def test_cnn_trains_tests_and_predicts_in_processes_of_their_own(folder):
     assert "tiny/tiny.train.txt: 36 documents" in train.stderr
     assert "\x1b" not in train.stdout + train.stderr  # no progress bar in a pipe
 
-    test = _script(folder, *script, "test", "--data-dir", "tiny")
+    test = _script(folder, *script, "test")  # on the data it was trained with
     assert test.returncode == 0, test.stderr
     lines = test.stdout.splitlines()
     assert lines[:2] == ["Loading test data...", "Testing..."]

@@ -7,8 +7,8 @@ import pytest
 
 from cnn_model import TCNNConfig
 from rnn_model import TRNNConfig
-from textclf.cli import GROUPS
 from textclf.config import ConfigError
+from textclf.flags import GROUPS
 
 # The values of the notebook, and of the original's RNN.
 CNN_DEFAULTS = {

@@ -16,6 +16,7 @@ from data.documents import find_split, read_documents
 from data.sample import build
 from rnn_model import TextRNN, TRNNConfig
 from textclf import cli
+from textclf.flags import TrainOptions
 
 ROOT = Path(cli.__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,7 +37,8 @@ MODULES = [
 def test_commands_of_the_readme_parse(command, monkeypatch, capsys):
     _, script, *arguments = shlex.split(command)
     ran = []
-    monkeypatch.setattr(cli, "guard", lambda program, run: ran.append(program) or 0)
+    for module in (cli, predict):
+        monkeypatch.setattr(module, "guard", lambda program, run: ran.append(program) or 0)
     if script == "predict.py":
         status = predict.main(arguments)
     else:
@@ -71,7 +73,7 @@ def test_defaults_of_the_readme_are_those_of_the_configs():
         fields = {field.name: field.default for field in dataclasses.fields(config_class)}
         del fields["num_classes"]  # follows the data
         assert quoted == {name: str(default) for name, default in fields.items()}
-    seed = next(field for field in dataclasses.fields(cli.TrainOptions) if field.name == "seed")
+    seed = next(field for field in dataclasses.fields(TrainOptions) if field.name == "seed")
     assert f"`--seed` ({seed.default})" in README
 
 
@@ -93,6 +95,7 @@ LAYERS = [
     {"data.vocabulary"},
     {"data.cnews_loader"},
     {"data.sample.build", "textclf.runtime", "textclf.layers"},
+    {"textclf.flags"},
     {"textclf.classifier", "textclf.checkpoint"},
     {"textclf.evaluation"},
     {"textclf.training", "textclf.prediction"},

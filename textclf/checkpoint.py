@@ -1,7 +1,7 @@
 """The run directory, `checkpoints/<name>/`: everything a trained model is, and its only reader and
 writer.
 
-    config.json              format, model, seed and every config value
+    config.json              format, model, every config value; seed and data folder of its training
     vocab.txt                one character a line, in id order
     categories.txt           one category a line, in id order
     best.json                which weights are the best so far, and their scores
@@ -50,28 +50,31 @@ class RunDirectory:
         config: ClassifierConfig.
         words: list of str, the vocabulary in id order.
         categories: list of str in id order.
+        data_dir: str, the data folder it was trained on, as it was named then.
     """
 
-    def __init__(self, path, model_name, config, words, categories):
+    def __init__(self, path, model_name, config, words, categories, data_dir):
         self.path = Path(path)
         self.model_name = model_name
         self.config = config
         self.words = words
         self.categories = categories
+        self.data_dir = data_dir
         self._saver = None
 
     @classmethod
-    def create(cls, path, model_name, config, words, categories, seed):
+    def create(cls, path, model_name, config, words, categories, *, seed, data_dir):
         """Starts a run directory, in place of the run that `path` holds, if it holds one.
 
         Raises:
             CheckpointError: it cannot be written.
         """
-        run = cls(path, model_name, config, words, categories)
+        run = cls(path, model_name, config, words, categories, str(data_dir))
         about = {
             "format": FORMAT,
             "model": model_name,
             "seed": seed,
+            "data_dir": str(data_dir),
             "config": config.to_dict(),
         }
         try:
@@ -113,6 +116,7 @@ class RunDirectory:
                     "use the script of that model or name another folder"
                 )
             config = config_class.from_dict(about["config"])
+            data_dir = about["data_dir"]
             words, _ = read_vocab(path / "vocab.txt")
             categories, _ = read_category(path / "categories.txt")
         except (KeyError, TypeError) as error:
@@ -130,7 +134,7 @@ class RunDirectory:
                     f"{path / name}: {found} lines, the model was trained with {expected}; "
                     "restore the file or train again"
                 )
-        return cls(path, model_name, config, words, categories)
+        return cls(path, model_name, config, words, categories, data_dir)
 
     @property
     def best_prefix(self):
@@ -159,7 +163,11 @@ class RunDirectory:
             self._saver = tf.train.Saver(max_to_keep=None)
         weights = self._weights(best.step)
         weights.parent.mkdir(parents=True, exist_ok=True)
-        self._saver.save(session, str(weights), write_meta_graph=False, write_state=False)
+        try:
+            self._saver.save(session, str(weights), write_meta_graph=False, write_state=False)
+        except tf.errors.OpError as error:
+            why = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{weights}: cannot be written ({why}); make room") from None
         files = _checkpoint_files(weights)
         for file in files:
             with file.open("rb+") as handle:

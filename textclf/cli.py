@@ -4,9 +4,7 @@ A script hands its config and model classes to `main`; everything else is the sa
 Exit status: 0 success, 1 failure, 2 usage, 130 stopped by Ctrl-C.
 """
 
-import argparse
 import contextlib
-import dataclasses
 import os
 import signal
 import sys
@@ -19,55 +17,20 @@ from data.vocabulary import count_words
 from textclf import runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import CheckpointError, RunDirectory, holds_run
-from textclf.config import ConfigError, Options, option
+from textclf.config import ConfigError
+from textclf.flags import (
+    CNEWS_DIR,
+    EXIT_USAGE,
+    SAMPLE_DIR,
+    TENSORBOARD_DIR,
+    Parser,
+    TestOptions,
+    TrainOptions,
+    add_options,
+    default_save_dir,
+)
 
-CNEWS_DIR = Path("data/cnews")
-SAMPLE_DIR = Path(__file__).parents[1] / "data" / "sample"
-CHECKPOINTS_DIR = Path("checkpoints")
-TENSORBOARD_DIR = Path("tensorboard")
-GROUPS = ("data", "training", "model", "output", "machine")  # headings of --help, in order
-DEVICES = runtime.DEVICES
-SAVE_DIR_HELP = f"folder of the trained model; default {CHECKPOINTS_DIR}/textcnn or textrnn"
-DEVICE_HELP = "where to compute; auto is the first GPU if there is one, else the CPU"
-EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-
-
-@dataclasses.dataclass
-class TestOptions(Options):
-    """Where things are and how to run."""
-
-    data_dir: str = option(
-        None,
-        "folder with one *.train.txt, *.val.txt and *.test.txt (or train.txt ...), a line being "
-        f"label<TAB>text; default {CNEWS_DIR}, or the bundled sample corpus while that is absent",
-        group="data",
-    )
-    save_dir: str = option(None, SAVE_DIR_HELP, group="output")
-    device: str = option("auto", DEVICE_HELP, group="machine", choices=DEVICES)
-
-
-@dataclasses.dataclass
-class TrainOptions(TestOptions):
-    """What training needs besides the model's config."""
-
-    seed: int = option(
-        1,
-        "fixes initial weights, order of documents and dropout",
-        group="training",
-        minimum=0,
-        maximum=2**31 - 1,
-    )
-    overwrite: bool = option(False, "replace the model that --save-dir holds", group="output")
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
-
-    def __init__(self, **settings):
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message):
-        self.exit(EXIT_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
 
 
 def main(config_class, model_class, arguments=None):
@@ -131,21 +94,7 @@ def _build_parser(config_class, model_class):
     return parser
 
 
-def add_options(parser, *classes):
-    """Adds the flags of several Options classes to a parser, under headings in a fixed order."""
-    fields = [field for options_class in classes for field in dataclasses.fields(options_class)]
-    used = {field.metadata["group"] for field in fields}
-    groups = {heading: parser.add_argument_group(heading) for heading in GROUPS if heading in used}
-    for options_class in classes:
-        options_class.add_flags(groups)
-
-
-def default_save_dir(model_class):
-    """The run directory of a model when nothing else is said."""
-    return CHECKPOINTS_DIR / model_class.name
-
-
-def _data_dir(options, console):
+def _training_data_dir(options, console):
     if options.data_dir is not None:
         return Path(options.data_dir)
     if CNEWS_DIR.is_dir():
@@ -202,7 +151,7 @@ def train(parsed, config_class, model_class):
             f"{save_dir}: holds a trained model already; "
             "give --overwrite to replace it, or another --save-dir"
         )
-    data_dir = _data_dir(options, console)
+    data_dir = _training_data_dir(options, console)
 
     print("Loading training and validation data...", flush=True)
     with console.time_usage():
@@ -220,7 +169,13 @@ def train(parsed, config_class, model_class):
     with runtime.seeded_graph(options.seed).as_default() as graph:
         model = model_class(config)
     run = RunDirectory.create(
-        save_dir, model_class.name, config, words, categories, seed=options.seed
+        save_dir,
+        model_class.name,
+        config,
+        words,
+        categories,
+        seed=options.seed,
+        data_dir=data_dir,
     )
     board_dir = _new_folder(TENSORBOARD_DIR / model_class.name)
 
@@ -312,7 +267,7 @@ def test(parsed, config_class, model_class):
     run = RunDirectory.open(
         options.save_dir or default_save_dir(model_class), model_class.name, config_class
     )
-    data_dir = _data_dir(options, console)
+    data_dir = Path(options.data_dir or run.data_dir)
 
     print("Loading test data...", flush=True)
     with console.time_usage():
