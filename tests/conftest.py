@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from textclf import tensorflow_v1 as tf
 from textclf.runtime import seeded_graph
+
+# The same examples every time, and no stopwatch: machines are noisy.
+settings.register_profile("project", derandomize=True, deadline=None)
+settings.load_profile("project")
 
 # Unequal everywhere, so that swapped axes fail.
 SIZES = {"embedding_dim": 5, "seq_length": 7, "num_classes": 3, "vocab_size": 11, "hidden_dim": 4}

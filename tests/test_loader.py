@@ -106,7 +106,9 @@ def test_vocabulary_matches_a_plain_count(texts, vocab_size):
 @given(words=st.lists(TEXT, unique=True, min_size=1).filter(lambda words: words != [""]))
 def test_a_vocabulary_reads_back_as_it_was_written(tmp_path_factory, words):
     path = tmp_path_factory.mktemp("vocab") / "vocab.txt"
+    # Line ends stand alone: they are characters, or separate words. PAD is there already.
     words = [word for word in words if len(word) == 1 or not {"\n", "\r"} & set(word)]
+    words = [word for word in words if word != "<PAD>"]
     loader.write_vocab(path, ["<PAD>", *words])
     assert loader.read_vocab(path)[0] == ["<PAD>", *words]
 
