@@ -172,6 +172,13 @@ def test_another_run_gets_its_own_tensorboard_folder_and_needs_overwrite(folder,
     assert all((board / "train").is_dir() and (board / "validation").is_dir() for board in boards)
 
 
+def test_a_folder_without_weights_is_no_model_to_protect(folder, capsys):
+    arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
+    assert _in_process(capsys, *arguments)[0] == 0
+    (folder / "checkpoints/textcnn/best.json").unlink()  # as if stopped before the first save
+    assert _in_process(capsys, *arguments)[0] == 0
+
+
 def test_early_stop_prints_the_line_of_the_notebook(folder, capsys):
     stop = ["--require-improvement", "3", "--learning-rate", "1e-12", "--print-per-batch", "2"]
     status, out, _ = _in_process(

@@ -101,7 +101,7 @@ class RunDirectory:
             CheckpointError: there is no run, or it is not whole, or it holds another model.
         """
         path = Path(path)
-        if not holds_run(path):
+        if not (path / "config.json").exists():
             raise CheckpointError(f"{path}: no trained model here; train one or name its folder")
         about = _read_json(path / "config.json")
         try:
@@ -203,9 +203,9 @@ class RunDirectory:
         return self.path / "weights" / f"best-{step}"
 
 
-def holds_run(path):
-    """Whether a folder holds a run."""
-    return (Path(path) / "config.json").exists()
+def holds_weights(path):
+    """Whether a folder holds a trained model, something to lose."""
+    return (Path(path) / "best.json").exists()
 
 
 def remove_run(path):

@@ -16,7 +16,7 @@ from data.documents import DataError, find_split, read_documents
 from data.vocabulary import count_words
 from textclf import runtime
 from textclf import tensorflow_v1 as tf
-from textclf.checkpoint import CheckpointError, RunDirectory, holds_run
+from textclf.checkpoint import CheckpointError, RunDirectory, holds_weights
 from textclf.config import ConfigError
 from textclf.flags import (
     CNEWS_DIR,
@@ -116,15 +116,16 @@ def _read(data_dir, split, console):
     return documents
 
 
-def _encode(documents, word_to_id, cat_to_id, config, console):
-    """Turns documents into arrays and reports what is left out."""
-    labels = encode_labels(documents, cat_to_id)
-    encoded = encode_texts(documents.texts, word_to_id, config.seq_length)
+def _encode(documents, words, categories, seq_length, console):
+    """Turns documents into arrays (ids, one-hot labels) and reports what is left out."""
+    labels = encode_labels(documents, {name: index for index, name in enumerate(categories)})
+    word_to_id = {word: index for index, word in enumerate(words)}
+    encoded = encode_texts(documents.texts, word_to_id, seq_length)
     count = len(documents.texts)
     notes = [f"{documents.path}: {count} documents"]
     if encoded.truncated:
         notes.append(
-            f"{encoded.truncated / count:.1%} are longer than {config.seq_length} characters and "
+            f"{encoded.truncated / count:.1%} are longer than {seq_length} characters and "
             "are read from the end"
         )
     if encoded.unknown:
@@ -146,7 +147,7 @@ def train(parsed, config_class, model_class):
 
     print("Configuring TensorBoard and Saver...", flush=True)
     save_dir = Path(options.save_dir or default_save_dir(model_class))
-    if holds_run(save_dir) and not options.overwrite:
+    if holds_weights(save_dir) and not options.overwrite:
         raise CheckpointError(
             f"{save_dir}: holds a trained model already; "
             "give --overwrite to replace it, or another --save-dir"
@@ -158,12 +159,10 @@ def train(parsed, config_class, model_class):
         documents = _read(data_dir, "train", console)
         validation = _read(data_dir, "val", console)
         categories = _follow_categories(documents, config, "num_classes" in vars(parsed))
-        cat_to_id = {category: index for index, category in enumerate(categories)}
         words = count_words(documents.texts, config.vocab_size)
         config.vocab_size = len(words)
-        word_to_id = {word: index for index, word in enumerate(words)}
-        train_data = _encode(documents, word_to_id, cat_to_id, config, console)
-        val_data = _encode(validation, word_to_id, cat_to_id, config, console)
+        train_data = _encode(documents, words, categories, config.seq_length, console)
+        val_data = _encode(validation, words, categories, config.seq_length, console)
 
     session_config = runtime.configure(options.device, deterministic=True)
     with runtime.seeded_graph(options.seed).as_default() as graph:
@@ -272,9 +271,7 @@ def test(parsed, config_class, model_class):
     print("Loading test data...", flush=True)
     with console.time_usage():
         documents = _read(data_dir, "test", console)
-        word_to_id = {word: index for index, word in enumerate(run.words)}
-        cat_to_id = {category: index for index, category in enumerate(run.categories)}
-        x, y = _encode(documents, word_to_id, cat_to_id, run.config, console)
+        x, y = _encode(documents, run.words, run.categories, run.config.seq_length, console)
         session_config = runtime.configure(options.device)
         with (
             runtime.seeded_graph().as_default() as graph,
