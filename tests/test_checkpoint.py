@@ -34,7 +34,7 @@ def trained(tmp_path):
         WORDS,
         CATEGORIES,
         seed=3,
-        data_dir="news",
+        data_dir="x",
     )
     with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
         TextCNN(run.config)
