@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import predict
+from cnn_model import TCNNConfig, TextCNN
+from rnn_model import TextRNN, TRNNConfig
+from textclf import cli
 from textclf import tensorflow_v1 as tf
 from textclf.runtime import seeded_graph
 
@@ -50,6 +54,27 @@ def data_dir(tmp_path):
         text = "".join(line + "\n" for line in lines)
         (folder / f"tiny.{split}.txt").write_text(text, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path, data_dir, monkeypatch):
+    """A working folder with the tiny data set in `tiny`."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def in_process(capsys, program, *arguments):
+    """Runs a program here; returns (exit status, stdout, stderr)."""
+    run = {
+        "run_cnn": lambda: cli.main(TCNNConfig, TextCNN, arguments),
+        "run_rnn": lambda: cli.main(TRNNConfig, TextRNN, arguments),
+        "predict": lambda: predict.main(arguments),
+    }[program]
+    try:
+        status = run()
+    except SystemExit as stop:
+        status = stop.code
+    return status, *capsys.readouterr()
 
 
 def initialised_session(graph, random):

@@ -1,4 +1,4 @@
-"""The command line, as a user meets it: real runs in a temporary folder, and bad input."""
+"""The command line, as a user meets it: real runs in a temporary folder."""
 
 import re
 import signal
@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import predict
-from cnn_model import TCNNConfig, TextCNN
 from rnn_model import TextRNN, TRNNConfig
-from tests.conftest import TEST_LINES, TINY_FLAGS, TRAIN_LINES
+from tests.conftest import TEST_LINES, TINY_FLAGS, TRAIN_LINES, in_process
 from textclf import cli
 from textclf import tensorflow_v1 as tf
 
@@ -27,27 +26,6 @@ def _script(folder, *arguments):
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, capture_output=True, encoding="utf-8", timeout=300
     )
-
-
-def _in_process(capsys, program, *arguments):
-    """Runs a program here; returns (exit status, stdout, stderr)."""
-    run = {
-        "run_cnn": lambda: cli.main(TCNNConfig, TextCNN, arguments),
-        "run_rnn": lambda: cli.main(TRNNConfig, TextRNN, arguments),
-        "predict": lambda: predict.main(arguments),
-    }[program]
-    try:
-        status = run()
-    except SystemExit as stop:
-        status = stop.code
-    return status, *capsys.readouterr()
-
-
-@pytest.fixture
-def folder(tmp_path, data_dir, monkeypatch):
-    """A working folder with the tiny data set in `tiny`."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +88,7 @@ def test_rnn_predicts_from_its_directory_alone(trained_rnn, tmp_path, capsys, mo
     moved = tmp_path / "elsewhere"
     trained_rnn.rename(moved)
     try:
-        status, out, _ = _in_process(
+        status, out, _ = in_process(
             capsys, "predict", "--model", "rnn", "--save-dir", str(moved), "球赛一", "股市五"
         )
         assert status == 0
@@ -135,7 +113,7 @@ def test_predictor_agrees_with_itself_in_batches_and_one_by_one(trained_rnn):
 
 
 def test_a_text_without_a_known_character_is_pointed_out(trained_rnn, capsys):
-    status, out, err = _in_process(
+    status, out, err = in_process(
         capsys, "predict", "--model", "rnn", "--save-dir", str(trained_rnn), "xyz"
     )
     assert status == 0
@@ -160,13 +138,13 @@ def test_two_processes_with_one_seed_give_the_same_bits(folder):
 
 def test_another_run_gets_its_own_tensorboard_folder_and_needs_overwrite(folder, capsys):
     arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
-    assert _in_process(capsys, *arguments)[0] == 0
+    assert in_process(capsys, *arguments)[0] == 0
     before = (folder / "checkpoints/textcnn/best.json").read_text()
-    status, _, err = _in_process(capsys, *arguments)
+    status, _, err = in_process(capsys, *arguments)
     assert status == 1
     assert "checkpoints/textcnn: holds a trained model already; give --overwrite" in err
     assert (folder / "checkpoints/textcnn/best.json").read_text() == before
-    assert _in_process(capsys, *arguments, "--overwrite")[0] == 0
+    assert in_process(capsys, *arguments, "--overwrite")[0] == 0
     boards = list((folder / "tensorboard/textcnn").iterdir())
     assert len(boards) == 2
     assert all((board / "train").is_dir() and (board / "validation").is_dir() for board in boards)
@@ -174,14 +152,14 @@ def test_another_run_gets_its_own_tensorboard_folder_and_needs_overwrite(folder,
 
 def test_a_folder_without_weights_is_no_model_to_protect(folder, capsys):
     arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
-    assert _in_process(capsys, *arguments)[0] == 0
+    assert in_process(capsys, *arguments)[0] == 0
     (folder / "checkpoints/textcnn/best.json").unlink()  # as if stopped before the first save
-    assert _in_process(capsys, *arguments)[0] == 0
+    assert in_process(capsys, *arguments)[0] == 0
 
 
 def test_early_stop_prints_the_line_of_the_notebook(folder, capsys):
     stop = ["--require-improvement", "3", "--learning-rate", "1e-12", "--print-per-batch", "2"]
-    status, out, _ = _in_process(
+    status, out, _ = in_process(
         capsys, "run_cnn", "train", "--data-dir", "tiny", *TINY_FLAGS, *stop
     )
     assert status == 0
@@ -212,7 +190,7 @@ def test_what_encoding_leaves_out_is_reported(folder, capsys):
     flags = [*TINY_FLAGS, "--vocab-size", "5", "--seq-length", "5", "--num-epochs", "1"]
     with (folder / "tiny/tiny.train.txt").open("a", encoding="utf-8") as file:
         file.write("没有分隔符\n体育\t" + "球" * 9 + "\n")
-    status, _, err = _in_process(capsys, "run_cnn", "train", "--data-dir", "tiny", *flags)
+    status, _, err = in_process(capsys, "run_cnn", "train", "--data-dir", "tiny", *flags)
     assert status == 0
     assert "tiny.train.txt: left out 1 of 38 lines: 1 no tab" in err
     assert "tiny.train.txt:37: no tab" in err
@@ -223,140 +201,12 @@ def test_what_encoding_leaves_out_is_reported(folder, capsys):
 
 def test_without_cnews_the_sample_corpus_is_used_and_said_so(folder, capsys):
     size = ["--embedding-dim", "2", "--hidden-dim", "2", "--seq-length", "3", "--batch-size", "500"]
-    status, _, err = _in_process(
+    status, _, err = in_process(
         capsys, "run_cnn", "train", "--num-epochs", "1", *size, "--kernel-size", "2"
     )
     assert status == 0
     assert err.startswith("data/cnews is absent: using the bundled sample corpus")
     assert "sample.train.txt: 4000 documents" in err
-
-
-def _replace(name, content):
-    return lambda folder: (folder / "tiny" / name).write_bytes(content)
-
-
-GOOD = "体育\t球\n财经\t股\n".encode()
-NOTHING = lambda folder: None  # noqa: E731
-TRAIN = ["run_cnn", "train", "--data-dir", "tiny", *TINY_FLAGS]
-# what is done to the folder, the command, the exit status, what stderr says
-BAD_INPUT = {
-    "no command": (NOTHING, ["run_cnn"], 2, "the following arguments are required: train|test"),
-    "unknown flag": (NOTHING, [*TRAIN, "--colour"], 2, "unrecognized arguments: --colour"),
-    "shortened flag": (NOTHING, [*TRAIN, "--num-e", "3"], 2, "unrecognized arguments: --num-e 3"),
-    "negative epochs": (
-        NOTHING,
-        [*TRAIN, "--num-epochs", "-1"],
-        2,
-        "argument --num-epochs: '-1': expected a whole number, at least 1",
-    ),
-    "not a number": (
-        NOTHING,
-        [*TRAIN, "--learning-rate", "fast"],
-        2,
-        "argument --learning-rate: 'fast': expected a number, above 0.0",
-    ),
-    "not a number at all": (NOTHING, [*TRAIN, "--learning-rate", "nan"], 2, "above 0.0"),
-    "not a choice": (
-        NOTHING,
-        ["run_rnn", "train", "--rnn", "rwkv"],
-        2,
-        "argument --rnn: 'rwkv': expected one of gru, lstm",
-    ),
-    "kernel too long": (
-        NOTHING,
-        [*TRAIN, "--kernel-size", "10"],
-        2,
-        "kernel_size 10: expected at most seq_length 9",
-    ),
-    "wrong number of classes": (
-        NOTHING,
-        [*TRAIN, "--num-classes", "4"],
-        2,
-        "num_classes 4: tiny/tiny.train.txt has 3 categories",
-    ),
-    "no folder": (NOTHING, [*TRAIN, "--data-dir", "none"], 1, "none: no such folder"),
-    "no training file": (
-        lambda folder: (folder / "tiny/tiny.train.txt").unlink(),
-        TRAIN,
-        1,
-        "tiny: holds no *.train.txt and no train.txt; add the file",
-    ),
-    "two training files": (
-        _replace("train.txt", GOOD),
-        TRAIN,
-        1,
-        "tiny: more than one train file (tiny.train.txt, train.txt); leave one",
-    ),
-    "empty file": (_replace("tiny.val.txt", b""), TRAIN, 1, "tiny.val.txt: the file is empty"),
-    "no tab": (
-        _replace("tiny.train.txt", "体育 球赛\n".encode()),
-        TRAIN,
-        1,
-        "tiny.train.txt:1: no tab; expected \"label<TAB>text\", found '体育 球赛'",
-    ),
-    "not UTF-8": (
-        _replace("tiny.val.txt", GOOD + "体育\t球".encode("gb18030")),
-        TRAIN,
-        1,
-        "tiny.val.txt:3: byte 0xcc at column 1 is not UTF-8; convert the file to UTF-8",
-    ),
-    "one category": (
-        _replace("tiny.train.txt", "体育\t球\n体育\t赛\n".encode()),
-        TRAIN,
-        1,
-        "tiny.train.txt: only one category (体育)",
-    ),
-    "category that training lacks": (
-        _replace("tiny.val.txt", GOOD + "娱乐\t球\n".encode()),
-        TRAIN,
-        1,
-        "tiny.val.txt:3: category '娱乐' is not one of the 3 the model knows (体育, 财经, 教育)",
-    ),
-    "a file as save dir": (
-        lambda folder: (folder / "taken").write_text("mine"),
-        [*TRAIN, "--save-dir", "taken/x"],
-        1,
-        "taken/x: cannot be written (Not a directory); name another folder",
-    ),
-    "no checkpoint to test": (
-        NOTHING,
-        ["run_rnn", "test", "--data-dir", "tiny"],
-        1,
-        "checkpoints/textrnn: no trained model here; train one or name its folder",
-    ),
-    "no checkpoint to predict": (
-        NOTHING,
-        ["predict", "--save-dir", "nowhere", "球赛"],
-        1,
-        "nowhere: no trained model here",
-    ),
-    "no such model": (
-        NOTHING,
-        ["predict", "--model", "bert", "球赛"],
-        2,
-        "argument --model: 'bert': expected one of cnn, rnn",
-    ),
-    "no GPU": (NOTHING, [*TRAIN, "--device", "gpu"], 1, "--device gpu: TensorFlow sees no GPU"),
-}
-
-
-@pytest.mark.parametrize(
-    ("prepare", "command", "status", "message"), BAD_INPUT.values(), ids=BAD_INPUT
-)
-def test_bad_input_is_one_line_and_nothing_is_written(
-    folder, capsys, prepare, command, status, message
-):
-    if "gpu" in command and tf.config.list_physical_devices("GPU"):
-        pytest.skip("this machine has a GPU")
-    prepare(folder)
-    before = sorted(folder.rglob("*"))
-    found, _, err = _in_process(capsys, *command)
-    assert found == status
-    errors = [line for line in err.splitlines() if ": error: " in line]
-    assert len(errors) == 1
-    assert message in errors[0]
-    assert "Traceback" not in err
-    assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("program", ["run_cnn.py", "run_rnn.py", "predict.py"])
