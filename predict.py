@@ -22,25 +22,13 @@ SAMPLES = (
 class CnnModel(Predictor):
     """A trained TextCNN; see Predictor for what it can do."""
 
-    def __init__(self, save_dir=None, device="auto"):
-        """
-        Args:
-            save_dir: str or Path of the run directory, None for the one training uses by default.
-            device: see runtime.configure.
-        """
-        super().__init__(save_dir or flags.default_save_dir(TextCNN), TCNNConfig, TextCNN, device)
+    config_class, model_class = TCNNConfig, TextCNN
 
 
 class RnnModel(Predictor):
     """A trained TextRNN; see Predictor for what it can do."""
 
-    def __init__(self, save_dir=None, device="auto"):
-        """
-        Args:
-            save_dir: str or Path of the run directory, None for the one training uses by default.
-            device: see runtime.configure.
-        """
-        super().__init__(save_dir or flags.default_save_dir(TextRNN), TRNNConfig, TextRNN, device)
+    config_class, model_class = TRNNConfig, TextRNN
 
 
 PREDICTORS = {"cnn": CnnModel, "rnn": RnnModel}

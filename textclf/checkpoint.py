@@ -46,16 +46,14 @@ class RunDirectory:
 
     Attributes:
         path: Path.
-        model_name: str, TextClassifier.name of the model it holds.
         config: ClassifierConfig.
         words: list of str, the vocabulary in id order.
         categories: list of str in id order.
         data_dir: str, the data folder it was trained on, as it was named then.
     """
 
-    def __init__(self, path, model_name, config, words, categories, data_dir):
+    def __init__(self, path, config, words, categories, data_dir):
         self.path = Path(path)
-        self.model_name = model_name
         self.config = config
         self.words = words
         self.categories = categories
@@ -66,10 +64,15 @@ class RunDirectory:
     def create(cls, path, model_name, config, words, categories, *, seed, data_dir):
         """Starts a run directory, in place of the run that `path` holds, if it holds one.
 
+        Args:
+            path, config, words, categories, data_dir: see RunDirectory.
+            model_name: str, TextClassifier.name of the model.
+            seed: int, that of the training.
+
         Raises:
             CheckpointError: it cannot be written.
         """
-        run = cls(path, model_name, config, words, categories, str(data_dir))
+        run = cls(path, config, words, categories, str(data_dir))
         about = {
             "format": FORMAT,
             "model": model_name,
@@ -134,7 +137,7 @@ class RunDirectory:
                     f"{path / name}: {found} lines, the model was trained with {expected}; "
                     "restore the file or train again"
                 )
-        return cls(path, model_name, config, words, categories, data_dir)
+        return cls(path, config, words, categories, data_dir)
 
     @property
     def best_prefix(self):

@@ -50,8 +50,9 @@ def conv1d_max(inputs, scope, filters, kernel_size):
 
     The gradient of a maximum goes to one window alone, so the backward pass looks at one window a
     document and filter instead of all of them. Where several windows hold the maximum, the first
-    one gets what plain max pooling shares out: they hold the same characters, so the sum over
-    weights and vectors of characters is the same.
+    one gets what plain max pooling shares out. Such windows hold the same characters, so the sums
+    over weights and vectors of characters are the same (windows that are equal by coincidence
+    aside: there any share is a subgradient).
 
     Args:
         inputs: float32 [batch, seq, dim], seq >= kernel_size.

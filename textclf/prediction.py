@@ -7,10 +7,13 @@ from textclf import runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import RunDirectory
 from textclf.evaluation import BATCH_SIZE
+from textclf.flags import default_save_dir
 
 
 class Predictor:
     """A trained model, loaded once; needs its run directory and nothing else.
+
+    A subclass names its `config_class` and `model_class`.
 
     Attributes:
         categories: list of str, in the order of the columns of `predict_proba`.
@@ -21,17 +24,20 @@ class Predictor:
         session: tf.Session.
     """
 
-    def __init__(self, run_dir, config_class, model_class, device="auto"):
+    config_class = None
+    model_class = None
+
+    def __init__(self, save_dir=None, device="auto"):
         """
         Args:
-            run_dir: str or Path of a run directory.
-            config_class, model_class: the classes of its model.
+            save_dir: str or Path of the run directory, None for the one training uses by default.
             device: see runtime.configure.
 
         Raises:
             CheckpointError: there is no such model, or it is damaged.
         """
-        run = RunDirectory.open(run_dir, model_class.name, config_class)
+        save_dir = save_dir or default_save_dir(self.model_class)
+        run = RunDirectory.open(save_dir, self.model_class.name, self.config_class)
         self.config = run.config
         self.categories = run.categories
         self.cat_to_id = {category: index for index, category in enumerate(run.categories)}
@@ -39,7 +45,7 @@ class Predictor:
         self.word_to_id = {word: index for index, word in enumerate(run.words)}
         session_config = runtime.configure(device)
         with runtime.seeded_graph().as_default() as graph:
-            self.model = model_class(run.config, training=False)
+            self.model = self.model_class(run.config, training=False)
             self.session = tf.Session(graph=graph, config=session_config)
             run.restore_best(self.session)
 
