@@ -2,10 +2,12 @@
 
 import dataclasses
 
+from data.errors import ConfigError
+from data.options import option
 from textclf import layers
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
-from textclf.config import ClassifierConfig, ConfigError, option
+from textclf.config import ClassifierConfig
 
 
 @dataclasses.dataclass

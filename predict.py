@@ -7,10 +7,11 @@ import dataclasses
 import sys
 
 from cnn_model import TCNNConfig, TextCNN
+from data.command import Parser, add_options, guard, remark
+from data.options import option
+from data.words import UNITS
 from rnn_model import TextRNN, TRNNConfig
-from textclf import flags
-from textclf.cli import guard
-from textclf.config import option
+from textclf.flags import RunOptions
 from textclf.prediction import Predictor
 
 SAMPLES = (
@@ -35,7 +36,7 @@ PREDICTORS = {"cnn": CnnModel, "rnn": RnnModel}
 
 
 @dataclasses.dataclass
-class PredictOptions(flags.RunOptions):
+class PredictOptions(RunOptions):
     """What prediction needs."""
 
     model: str = option("cnn", "kind of model", group="model", choices=tuple(PREDICTORS))
@@ -50,13 +51,13 @@ def main(arguments=None):
     Returns:
         int, the exit status.
     """
-    parser = flags.Parser(
+    parser = Parser(
         description="Classifies text with a trained model. "
         "Prints a line a text: category, probability, text, separated by tabs.",
         epilog="Loading TensorFlow takes a few seconds, however many texts there are.",
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="two samples if none is given")
-    flags.add_options(parser, PredictOptions)
+    add_options(parser, PredictOptions)
     parsed = parser.parse_args(arguments)
     options = PredictOptions.from_flags(parsed)
     return guard(parser.prog, lambda: _predict(parsed.texts or SAMPLES, options))
@@ -64,10 +65,12 @@ def main(arguments=None):
 
 def _predict(texts, options):
     with PREDICTORS[options.model](options.save_dir, options.device) as model:
-        probabilities = model.predict_proba(texts)
-        for text, row in zip(texts, probabilities, strict=True):
-            if not set(text) & model.word_to_id.keys():
-                print(f"no known character, the category is a guess: {text!r}", file=sys.stderr)
+        encoded = model.encode(texts)
+        probabilities = model.score(encoded.ids)
+        unit = UNITS[model.config.tokens]
+        for text, row, count in zip(texts, probabilities, encoded.known, strict=True):
+            if not count:
+                remark(f"no known {unit.removesuffix('s')}, the category is a guess: {text!r}")
             best = row.argmax()
             print(f"{model.categories[best]}\t{row[best]:.2%}\t{text}")
     return 0

@@ -2,11 +2,12 @@
 
 import dataclasses
 
+from data.options import option
 from data.vocabulary import PAD_ID
 from textclf import layers
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
-from textclf.config import ClassifierConfig, option
+from textclf.config import ClassifierConfig
 
 
 @dataclasses.dataclass

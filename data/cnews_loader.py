@@ -1,29 +1,17 @@
-"""Labelled text -> arrays: reading, vocabulary, ids, batches.
+"""Labelled text -> arrays: the functions that other scripts use.
 
-A data file holds one document a line, `label<TAB>text`, in UTF-8. A document is its characters:
-every character is a word of the vocabulary. NumPy is all this module needs.
-
-Conventions that the models rely on:
-  - id 0 is PAD, and documents are padded on the LEFT: the text ends where the array ends;
-  - a longer document keeps its LAST `max_length` known characters;
-  - characters outside the vocabulary are left out (and counted).
+They read a document as its characters, keep its last ones, pad it on the left with id 0 and leave
+unknown characters out; what the command line offers beyond that is in the modules they call.
 """
 
-import dataclasses
 import logging
 
 import numpy as np
 
-from data.documents import DataError, quote, read_documents
-from data.vocabulary import (
-    CHUNK,
-    CODE_POINTS,
-    PAD_ID,
-    code_points,
-    count_words,
-    read_vocab,
-    write_vocab,
-)
+from data.documents import describe_bad_lines
+from data.encoding import Encoder, encode_labels
+from data.formats import read_documents
+from data.vocabulary import count_words, read_vocab, write_vocab
 
 # The order of the CNews set; labels of any other data are sorted by code point.
 CNEWS_CATEGORIES = (
@@ -40,25 +28,6 @@ CNEWS_CATEGORIES = (
 )
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass
-class Encoded:
-    """Documents as ids, and what encoding them left out.
-
-    Attributes:
-        ids: int32 array [n, max_length], padded on the left with PAD_ID.
-        characters: int, how many characters the texts have.
-        unknown: int, how many of them are outside the vocabulary and were left out.
-        truncated: int, how many documents had more than max_length known characters.
-        empty: int, how many documents have no known character at all.
-    """
-
-    ids: np.ndarray
-    characters: int = 0
-    unknown: int = 0
-    truncated: int = 0
-    empty: int = 0
 
 
 def read_file(filename):
@@ -81,7 +50,7 @@ def read_file(filename):
 
 def _read_and_warn(filename):
     documents = read_documents(filename)
-    for line in documents.report():
+    for line in describe_bad_lines([documents]):
         _logger.warning("%s", line)
     return documents
 
@@ -137,71 +106,6 @@ def to_words(content, words):
     return "".join(words[word_id] for word_id in content)
 
 
-def encode_texts(texts, word_to_id, max_length=600):
-    """Turns texts into ids.
-
-    Args:
-        texts: list of n str.
-        word_to_id: dict from word to id.
-        max_length: int, characters kept of a document, its last ones.
-
-    Returns:
-        Encoded.
-    """
-    table = np.full(CODE_POINTS, -1, dtype=np.int32)
-    for word, word_id in word_to_id.items():
-        if len(word) == 1:
-            table[ord(word)] = word_id
-    encoded = Encoded(np.full((len(texts), max_length), PAD_ID, dtype=np.int32))
-    for start in range(0, len(texts), CHUNK):
-        chunk = texts[start : start + CHUNK]
-        _encode_chunk(chunk, table, encoded, encoded.ids[start : start + CHUNK])
-    return encoded
-
-
-def _encode_chunk(texts, table, encoded, out):
-    """Writes the ids of some texts into `out` [n, max_length] and adds to the counts."""
-    ids = table[code_points(texts)]  # [characters], -1 where unknown
-    rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
-    known = ids >= 0
-    encoded.characters += ids.size
-    encoded.unknown += ids.size - int(known.sum())
-    ids, rows = ids[known], rows[known]
-    lengths = np.bincount(rows, minlength=len(texts))
-    encoded.truncated += int((lengths > out.shape[1]).sum())
-    encoded.empty += int((lengths == 0).sum())
-    from_end = np.cumsum(lengths)[rows] - np.arange(ids.size)  # 1 for a document's last character
-    kept = from_end <= out.shape[1]
-    out[rows[kept], out.shape[1] - from_end[kept]] = ids[kept]
-
-
-def encode_labels(documents, cat_to_id):
-    """Turns labels into one-hot rows.
-
-    Args:
-        documents: Documents with n documents.
-        cat_to_id: dict from category to id.
-
-    Returns:
-        float32 array [n, len(cat_to_id)].
-
-    Raises:
-        DataError: a label that is not a category, with its line.
-    """
-    label_ids = np.empty(len(documents.labels), dtype=np.int64)
-    for index, label in enumerate(documents.labels):
-        if label not in cat_to_id:
-            raise DataError(
-                f"{documents.path}:{documents.lines[index]}: category {quote(label)} is not one "
-                f"of the {len(cat_to_id)} the model knows ({', '.join(cat_to_id)}); "
-                "correct the label or add such documents to the training file"
-            )
-        label_ids[index] = cat_to_id[label]
-    one_hot = np.zeros((len(label_ids), len(cat_to_id)), dtype=np.float32)
-    one_hot[np.arange(len(label_ids)), label_ids] = 1.0
-    return one_hot
-
-
 def process_file(filename, word_to_id, cat_to_id, max_length=600):
     """Reads a data file into the arrays that a model is fed with.
 
@@ -219,7 +123,7 @@ def process_file(filename, word_to_id, cat_to_id, max_length=600):
     """
     documents = _read_and_warn(filename)
     labels = encode_labels(documents, cat_to_id)
-    return encode_texts(documents.texts, word_to_id, max_length).ids, labels
+    return Encoder(word_to_id, max_length).encode(documents.texts).ids, labels
 
 
 def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None):

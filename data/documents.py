@@ -1,126 +1,174 @@
-"""Labelled text on disk: reading it without losing sight of any line."""
+"""Documents, and the lines that are none: nothing that was read goes out of sight."""
 
 import dataclasses
+import hashlib
+import unicodedata
+from collections import Counter
 from pathlib import Path
 
+from data.errors import DataError
+
 BOM = "\ufeff"
-
-
-class DataError(ValueError):
-    """Input that cannot be used as it is; the message names place, value and remedy."""
+MOST_QUOTED = 10  # bad lines quoted in a message
 
 
 @dataclasses.dataclass(frozen=True)
 class BadLine:
-    """A line that is no document. `line` counts from 1."""
+    """A line (or row, or file) that is no document.
 
+    Attributes:
+        place: str, `file:line`, or the file where a document is a file.
+        line: int, counted from 1; where a document is a file, the number of the file.
+        kind: str, what is wrong, in words that are the same for all such lines.
+        remedy: str, what to do about this one.
+        content: str, what stands there, bytes that are no text as escapes; a long one is cut.
+    """
+
+    place: str
     line: int
     kind: str
     remedy: str
+    content: str = ""
+
+    def __str__(self):
+        return f"{self.place}: {self.kind}; {self.remedy}"
 
 
 @dataclasses.dataclass
 class Documents:
-    """What a data file holds, in file order: every line is a document or a bad line.
+    """What a data file holds, in its order: every line is a document or a bad line.
 
     Attributes:
         path: Path, where it was read.
         labels: list of n str, without surrounding white space or byte order mark.
         texts: list of n str, exactly as they stand in the file.
-        lines: list of n int, the line of each document, from 1.
+        lines: list of n int, the line each document starts on, from 1; where a document is a
+            file, its number.
         bad_lines: list of BadLine.
+        files: list of n Path where a document is a file, else None.
+        part: str, which part of the file this is, empty for all of it.
     """
 
     path: Path
-    labels: list
-    texts: list
-    lines: list
-    bad_lines: list
+    labels: list = dataclasses.field(default_factory=list)
+    texts: list = dataclasses.field(default_factory=list)
+    lines: list = dataclasses.field(default_factory=list)
+    bad_lines: list = dataclasses.field(default_factory=list)
+    files: list | None = None
+    part: str = ""
 
-    def report(self, most=10):
-        """The bad lines in words.
+    def __len__(self):
+        return len(self.texts)
+
+    @property
+    def name(self):
+        """The file, and which part of it, in words."""
+        return f"{self.path} ({self.part})" if self.part else str(self.path)
+
+    def place(self, index):
+        """Where a document stands: `file:line`, or its file."""
+        return str(self.files[index]) if self.files else f"{self.path}:{self.lines[index]}"
+
+    def select(self, rows, part):
+        """Some of the documents, as Documents; the bad lines stay behind.
 
         Args:
-            most: int, how many lines to quote.
-
-        Returns:
-            list of str: a summary by kind and the first `most` lines; empty if all lines are good.
+            rows: list of int, positions.
+            part: str, see Documents.
         """
-        if not self.bad_lines:
-            return []
-        kinds = {}
-        for bad in self.bad_lines:
-            kinds[bad.kind] = kinds.get(bad.kind, 0) + 1
-        total = len(self.bad_lines) + len(self.texts)
-        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        summary = f"{self.path}: left out {len(self.bad_lines)} of {total} lines: {counts}"
-        quoted = [f"{self.path}:{bad.line}: {bad.kind}; {bad.remedy}" for bad in self.bad_lines]
-        more = [f"{self.path}: ... and {len(quoted) - most} more"] if len(quoted) > most else []
-        return [summary, *quoted[:most], *more]
+        lists = {
+            name: [values[row] for row in rows] if (values := getattr(self, name)) else values
+            for name in ("labels", "texts", "lines", "files")
+        }
+        return Documents(self.path, **lists, part=part)
+
+    def fingerprint(self):
+        """SHA-256 of labels and texts in their order, as hexadecimal digits.
+
+        The format, encoding and name of the file leave it as it is.
+        """
+        digest = hashlib.sha256()
+        for label, text in zip(self.labels, self.texts, strict=True):
+            for part in (label, text):
+                raw = part.encode("utf-8", "surrogatepass")
+                digest.update(len(raw).to_bytes(8, "big") + raw)
+        return digest.hexdigest()
 
 
-def read_documents(filename):
-    """Reads a data file without losing sight of any line.
+def describe_bad_lines(sources, most=MOST_QUOTED):
+    """The bad lines of several sources in words.
 
     Args:
-        filename: str or Path of a UTF-8 file, `label<TAB>text` a line; LF or CRLF line ends.
+        sources: list of Documents.
+        most: int, how many lines to quote altogether.
 
     Returns:
-        Documents.
-
-    Raises:
-        DataError: not UTF-8, no file at all, or no document in it.
+        list of str: for each source with bad lines a count by kind, then the first `most` lines;
+        empty if all lines are good.
     """
-    path = Path(filename)
-    documents = Documents(path, [], [], [], [])
-    # Read as bytes and cut at LF alone: the text layer would also cut at a carriage return.
-    with open_binary(path) as file:
-        for number, raw in enumerate(file, start=1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path}:{number}: byte {raw[error.start]:#04x} at column {error.start + 1} is "
-                    "not UTF-8; convert the file to UTF-8"
-                ) from None
-            line = line.removesuffix("\n").removesuffix("\r")
-            label, text, bad = _split_line(line.removeprefix(BOM) if number == 1 else line)
-            if bad:
-                documents.bad_lines.append(BadLine(number, *bad))
-                continue
-            documents.labels.append(label)
-            documents.texts.append(text)
-            documents.lines.append(number)
-    if not documents.texts:
-        reasons = documents.report(most=1)[1:] or [f"{path}: the file is empty"]
-        raise DataError(f'{reasons[0]}; no document found, expected "label<TAB>text" lines')
-    return documents
+    counts = []
+    for documents in sources:
+        if documents.bad_lines:
+            kinds = count_kinds(documents.bad_lines)
+            total = len(documents.bad_lines) + len(documents)
+            listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            counts.append(
+                f"{documents.path}: {len(documents.bad_lines)} of {total} lines "
+                f"{'is no document' if len(documents.bad_lines) == 1 else 'are no documents'}: "
+                f"{listed}"
+            )
+    bad_lines = [bad for documents in sources for bad in documents.bad_lines]
+    more = [f"... and {len(bad_lines) - most} more"] if len(bad_lines) > most else []
+    return [*counts, *map(str, bad_lines[:most]), *more]
 
 
-def open_binary(path):
-    """Opens a Path for reading bytes; DataError if that cannot be done."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; give a readable text file") from None
+def count_kinds(bad_lines):
+    """dict from kind to number of bad lines, the most frequent first."""
+    return dict(Counter(bad.kind for bad in bad_lines).most_common())
 
 
-def _split_line(line):
-    """Returns (label, text, None), or (None, None, (kind, remedy)) for a bad line."""
-    if not line.strip():
-        return None, None, ("blank line", "remove it")
-    fields = line.split("\t")
-    if len(fields) == 1:
-        return None, None, ("no tab", f'expected "label<TAB>text", found {quote(line)}')
-    if len(fields) > 2:
-        remedy = f"found {len(fields)} fields, remove the tabs inside the text"
-        return None, None, ("more than one tab", remedy)
-    label, text = fields[0].strip().strip(BOM).strip(), fields[1]
+def clean_label(label):
+    """A label without surrounding white space or byte order marks."""
+    return label.strip().strip(BOM).strip()
+
+
+def look_alikes(labels):
+    """Labels that differ only in width, case or white space.
+
+    Args:
+        labels: iterable of str.
+
+    Returns:
+        list of sorted lists of two labels or more.
+    """
+    groups = {}
+    for label in sorted(set(labels)):
+        plain = "".join(unicodedata.normalize("NFKC", label).casefold().split())
+        groups.setdefault(plain, []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def find_fault(label, text):
+    """What keeps a label and a text from being a document: (kind, remedy), or None."""
     if not label:
-        return None, None, ("empty label", "write the category before the tab")
+        return "empty label", "write the category"
     if not text.strip():
-        return None, None, ("empty text", f"nothing follows the label {quote(label)}")
-    return label, text, None
+        return "empty text", f"nothing stands with the label {quote(label)}"
+    if any(mark in label for mark in "\t\r\n"):
+        return "line break or tab in the label", f"take it out of {quote(label)}"
+    if not _is_unicode(label + text):
+        return "half a surrogate pair", "write the whole character"
+    if "\0" in label or "\0" in text:
+        return "NUL character", "take it out"
+    return None
+
+
+def _is_unicode(text):
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def quote(text, most=20):
@@ -128,26 +176,7 @@ def quote(text, most=20):
     return repr(text if len(text) <= most else text[:most] + "...")
 
 
-def find_split(data_dir, split):
-    """Finds the file of one split in a data folder.
-
-    Args:
-        data_dir: str or Path of a folder.
-        split: "train", "val" or "test".
-
-    Returns:
-        Path: the one `*.<split>.txt`, or `<split>.txt`.
-
-    Raises:
-        DataError: no such folder, no such file, or more than one.
-    """
-    folder = Path(data_dir)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; give the folder that holds your data files")
-    found = sorted({*folder.glob(f"*.{split}.txt"), *folder.glob(f"{split}.txt")})
-    if not found:
-        raise DataError(f"{folder}: holds no *.{split}.txt and no {split}.txt; add the file")
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise DataError(f"{folder}: more than one {split} file ({names}); leave one")
-    return found[0]
+def no_documents(documents):
+    """The DataError for a source without a single document."""
+    reasons = [str(bad) for bad in documents.bad_lines[:1]] or [f"{documents.path}: it is empty"]
+    return DataError(f"{reasons[0]} (no document found at all)")

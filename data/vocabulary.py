@@ -1,43 +1,69 @@
 """The vocabulary: choosing it, writing it, reading it back."""
 
+import itertools
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from data.documents import BOM, DataError, open_binary
+from data.documents import BOM
+from data.errors import ConfigError, DataError
 from data.files import write_text
+from data.lines import open_binary
+from data.words import CODE_POINTS, code_points, splitter
 
-PAD = "<PAD>"
+PAD, UNK = "<PAD>", "<UNK>"
 PAD_ID = 0
-CODE_POINTS = 0x110000  # how many characters there can be
 CHUNK = 1024  # documents handled at a time: bounds memory, long enough to amortise NumPy calls
 
 
-def code_points(texts):
-    """All characters of some texts, one after the other, as a uint32 array."""
-    # surrogatepass: a str may hold half a surrogate pair, which is a character like any other.
-    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def count_words(texts, vocab_size):
+def count_words(texts, vocab_size, *, tokens="char", min_count=1, oov="drop"):
     """Chooses a vocabulary.
 
     Args:
         texts: list of str.
-        vocab_size: int >= 2, how many words to keep at most, PAD included.
+        vocab_size: int >= 2, how many words to keep at most, PAD (and UNK) included.
+        tokens, min_count, oov: see WordOptions.
 
     Returns:
-        list of str: PAD, then the most frequent characters, the more frequent first and, among
-        equals, the lower code point first.
+        list of str: PAD, UNK if oov is "unk", then the most frequent words, the more frequent
+        first and, among equals, the lower code point first.
+
+    Raises:
+        ConfigError: no word is left, or none would fit.
     """
-    if vocab_size < 2:
-        raise ValueError(f"vocab_size {vocab_size}: expected at least 2 (PAD and one character)")
+    special = [PAD, UNK] if oov == "unk" else [PAD]
+    room = vocab_size - len(special)
+    if room < 1:
+        raise ConfigError(
+            f"vocab_size {vocab_size}: expected at least {len(special) + 1} "
+            f"({', '.join(special)} and a word)"
+        )
+    count = _count_characters if tokens == "char" else _count_split
+    words = count(texts, room, tokens, min_count)
+    if not words:
+        raise ConfigError(
+            f"min_count {min_count}: no word stands so often in the training data; lower it"
+        )
+    return special + words
+
+
+def _count_characters(texts, room, _, min_count):
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
     for start in range(0, len(texts), CHUNK):
-        counts += np.bincount(code_points(texts[start : start + CHUNK]), minlength=CODE_POINTS)
+        found = np.bincount(code_points(texts[start : start + CHUNK]))
+        counts[: len(found)] += found
     # A stable sort of ascending code points leaves ties in code point order.
-    order = np.argsort(-counts, kind="stable")[: vocab_size - 1]
-    return [PAD] + [chr(code) for code in order if counts[code]]
+    order = np.argsort(-counts, kind="stable")[:room]
+    return [chr(code) for code in order if counts[code] >= min_count]
+
+
+def _count_split(texts, room, tokens, min_count):
+    counts = Counter(itertools.chain.from_iterable(map(splitter(tokens), texts)))
+    for special in (PAD, UNK):  # a text may hold the very word; its id means something else
+        counts.pop(special, None)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:room]
+    return [word for word, count in ranked if count >= min_count]
 
 
 # A word that would break the one-word-a-line format is written as a two-character escape; a longer

@@ -77,6 +77,17 @@ def in_process(capsys, program, *arguments):
     return status, *capsys.readouterr()
 
 
+def is_refused(folder, capsys, command, status, message):
+    """Asserts that a command ends with one error and a status, and leaves `folder` as it was."""
+    before = sorted(folder.rglob("*"))
+    found, _, err = in_process(capsys, *command)
+    assert found == status
+    assert err.count(": error: ") == 1
+    assert message in err[err.index(": error: ") :]
+    assert "Traceback" not in err
+    assert sorted(folder.rglob("*")) == before
+
+
 def initialised_session(graph, random):
     """A session whose variables are all drawn at random, biases too; and their values.
 

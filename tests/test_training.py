@@ -72,7 +72,13 @@ def _train(folder, *, interrupt_after=None, **changes):
     with seeded_graph().as_default() as graph:
         model = TextCNN(TCNNConfig(**{**SMALL, **changes}))
         run = RunDirectory.create(
-            folder / "run", "textcnn", model.config, WORDS, CATEGORIES, seed=1, data_dir="news"
+            folder / "run",
+            "textcnn",
+            model.config,
+            WORDS,
+            CATEGORIES,
+            seed=1,
+            data_options={"data_dir": "news"},
         )
         with (
             SpySession(model) as spy,

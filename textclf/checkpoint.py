@@ -1,9 +1,12 @@
 """The run directory, `checkpoints/<name>/`: everything a trained model is, and its only reader and
 writer.
 
-    config.json              format, model, every config value; seed and data folder of its training
-    vocab.txt                one character a line, in id order
+    config.json              format, model, every config value; seed and data options of training
+    vocab.txt                one word a line, in id order
     categories.txt           one category a line, in id order
+    split.json               which lines of a single data file are for validation and test, if it
+                             was divided
+    bad_lines.<split>.jsonl  the lines that were left out, with place and reason, if there were any
     best.json                which weights are the best so far, and their scores
     weights/best-<step>.*    a Saver checkpoint: the weights and Adam's slots
     best_validation.*        the same weights under the path that `Saver.restore` always had
@@ -19,16 +22,17 @@ import shutil
 from pathlib import Path
 
 from data.cnews_loader import read_category
-from data.documents import DataError
+from data.errors import ConfigError, DataError, Failure
 from data.files import sync_folder, write_text
+from data.splits import Division
 from data.vocabulary import read_vocab, write_vocab
 from textclf import tensorflow_v1 as tf
-from textclf.config import ConfigError
 
-FORMAT = 1
+FORMAT = 2
+_DESCRIPTION = ("config.json", "vocab.txt", "categories.txt", "split.json")
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(Failure, RuntimeError):
     """A run directory that cannot be used; the message names place and remedy."""
 
 
@@ -49,42 +53,54 @@ class RunDirectory:
         config: ClassifierConfig.
         words: list of str, the vocabulary in id order.
         categories: list of str in id order.
-        data_dir: str, the data folder it was trained on, as it was named then.
+        data_options: dict, the options of TrainOptions under "data": where the data was, as it
+            was named then, and how it was read.
+        division: Division if a single data source was divided, else None.
     """
 
-    def __init__(self, path, config, words, categories, data_dir):
+    def __init__(self, path, config, words, categories, data_options, division):
         self.path = Path(path)
         self.config = config
         self.words = words
         self.categories = categories
-        self.data_dir = data_dir
+        self.data_options = data_options
+        self.division = division
         self._saver = None
 
+    @property
+    def data_dir(self):
+        """Where the data of its training was, str."""
+        return self.data_options["data_dir"]
+
     @classmethod
-    def create(cls, path, model_name, config, words, categories, *, seed, data_dir):
+    def create(
+        cls, path, model_name, config, words, categories, *, seed, data_options, division=None
+    ):
         """Starts a run directory, in place of the run that `path` holds, if it holds one.
 
         Args:
-            path, config, words, categories, data_dir: see RunDirectory.
+            path, config, words, categories, data_options, division: see RunDirectory.
             model_name: str, TextClassifier.name of the model.
             seed: int, that of the training.
 
         Raises:
             CheckpointError: it cannot be written.
         """
-        run = cls(path, config, words, categories, str(data_dir))
+        run = cls(path, config, words, categories, data_options, division)
         about = {
             "format": FORMAT,
             "model": model_name,
             "seed": seed,
-            "data_dir": str(data_dir),
+            "data": data_options,
             "config": config.to_dict(),
         }
         try:
             remove_run(run.path)
             write_vocab(run.path / "vocab.txt", words)
             write_vocab(run.path / "categories.txt", categories)
-            write_text(run.path / "config.json", json.dumps(about, indent=2) + "\n")
+            if division is not None:
+                _write_json(run.path / "split.json", dataclasses.asdict(division), indent=None)
+            _write_json(run.path / "config.json", about)
         except OSError as error:
             raise CheckpointError(
                 f"{path}: cannot be written ({error.strerror}); name another folder"
@@ -119,12 +135,14 @@ class RunDirectory:
                     "use the script of that model or name another folder"
                 )
             config = config_class.from_dict(about["config"])
-            data_dir = about["data_dir"]
+            data_options = about["data"]
+            split = path / "split.json"
+            division = Division(**_read_json(split)) if split.exists() else None
             words, _ = read_vocab(path / "vocab.txt")
             categories, _ = read_category(path / "categories.txt")
         except (KeyError, TypeError) as error:
             raise CheckpointError(
-                f"{path / 'config.json'}: not as written ({error!r}); train again"
+                f"{path}: config.json or split.json is not as written ({error!r}); train again"
             ) from None
         except (ConfigError, DataError) as error:
             raise CheckpointError(f"{path}: {error}") from None
@@ -137,7 +155,21 @@ class RunDirectory:
                     f"{path / name}: {found} lines, the model was trained with {expected}; "
                     "restore the file or train again"
                 )
-        return cls(path, config, words, categories, data_dir)
+        return cls(path, config, words, categories, data_options, division)
+
+    def save_bad_lines(self, split, bad_lines):
+        """Writes the lines that were left out of a split, a JSON object a line.
+
+        Args:
+            split: "train" (and validation) or "test".
+            bad_lines: list of BadLine; an older list is removed if there are none.
+        """
+        path = self.path / f"bad_lines.{split}.jsonl"
+        if not bad_lines:
+            path.unlink(missing_ok=True)
+            return
+        rows = (json.dumps(dataclasses.asdict(bad), ensure_ascii=False) for bad in bad_lines)
+        write_text(path, "".join(row + "\n" for row in rows))
 
     @property
     def best_prefix(self):
@@ -176,7 +208,7 @@ class RunDirectory:
             with file.open("rb+") as handle:
                 os.fsync(handle.fileno())
         sync_folder(weights.parent)
-        write_text(self.path / "best.json", json.dumps(dataclasses.asdict(best), indent=2) + "\n")
+        _write_json(self.path / "best.json", dataclasses.asdict(best))
         for file in files:
             _link(file, self.best_prefix.with_name(self.best_prefix.name + file.suffix))
         for file in weights.parent.iterdir():
@@ -214,10 +246,11 @@ def holds_weights(path):
 def remove_run(path):
     """Removes the files of a run and nothing else; the folder and other files in it stay."""
     path = Path(path)
-    for name in ("best.json", "config.json", "vocab.txt", "categories.txt"):
+    for name in ("best.json", *_DESCRIPTION):
         (path / name).unlink(missing_ok=True)
-    for file in path.glob("best_validation.*"):
-        file.unlink()
+    for pattern in ("best_validation.*", "bad_lines.*.jsonl"):
+        for file in path.glob(pattern):
+            file.unlink()
     if (path / "weights").is_dir():
         shutil.rmtree(path / "weights")
 
@@ -248,6 +281,10 @@ def _link(source, target):
     except OSError:
         shutil.copyfile(source, temporary)
     temporary.replace(target)
+
+
+def _write_json(path, value, indent=2):
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
 def _read_json(path):

@@ -1,4 +1,4 @@
-"""What a training or test run prints: results on stdout, progress and remarks on stderr."""
+"""What a training or test run prints: results on stdout, progress on stderr."""
 
 import contextlib
 import sys
@@ -13,11 +13,6 @@ EVALUATION_LINE = (
 )
 TEST_LINE = "Test Loss: {:>6.2}, Test Acc: {:>7.2%}"
 EARLY_STOP_LINE = "No optimization for a long time, auto-stopping..."
-
-
-def remark(message):
-    """Prints a remark on stderr."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def whole_seconds(seconds):

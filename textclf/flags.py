@@ -1,23 +1,17 @@
-"""The flags of all commands, and where things are when nothing else is said."""
+"""The flags of the training scripts, and where things are when nothing else is said."""
 
-import argparse
 import dataclasses
 from pathlib import Path
 
+from data.formats import ReadOptions
+from data.options import Options, option
+from data.splits import DataOptions
 from textclf import runtime
-from textclf.config import Options, option
 
 CNEWS_DIR = Path("data/cnews")
 SAMPLE_DIR = Path(__file__).parents[1] / "data" / "sample"
 CHECKPOINTS_DIR = Path("checkpoints")
 TENSORBOARD_DIR = Path("tensorboard")
-GROUPS = ("data", "training", "model", "output", "machine")  # headings of --help, in order
-EXIT_USAGE = 2
-
-DATA_DIR_HELP = (
-    "folder with one *.train.txt, *.val.txt and *.test.txt (or train.txt ...), a line being "
-    "label<TAB>text; default "
-)
 
 
 @dataclasses.dataclass
@@ -38,17 +32,24 @@ class RunOptions(Options):
 
 
 @dataclasses.dataclass
-class TrainOptions(RunOptions):
-    """What training needs besides the model's config."""
+class SkipOptions(Options):
+    """What to do about lines that are no documents."""
 
-    data_dir: str = option(
-        None,
-        DATA_DIR_HELP + f"{CNEWS_DIR}, or the bundled sample corpus while that is absent",
+    skip_bad_lines: bool = option(
+        False,
+        "go on without the lines that are no documents, and list them in --save-dir; "
+        "they stop the run otherwise",
         group="data",
     )
+
+
+@dataclasses.dataclass
+class TrainOptions(RunOptions, SkipOptions, DataOptions):
+    """What training needs besides the model's config."""
+
     seed: int = option(
         1,
-        "fixes initial weights, order of documents and dropout",
+        "fixes initial weights, order of documents, dropout, and how a single file is divided",
         group="training",
         minimum=0,
         maximum=2**31 - 1,
@@ -57,29 +58,20 @@ class TrainOptions(RunOptions):
 
 
 @dataclasses.dataclass
-class TestOptions(RunOptions):
+class TestOptions(RunOptions, SkipOptions, ReadOptions):
     """What testing needs."""
 
-    data_dir: str = option(None, DATA_DIR_HELP + "that of the model's training", group="data")
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
-
-    def __init__(self, **settings):
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message):
-        self.exit(EXIT_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
-
-
-def add_options(parser, *classes):
-    """Adds the flags of several Options classes to a parser, under headings in a fixed order."""
-    fields = [field for options_class in classes for field in dataclasses.fields(options_class)]
-    used = {field.metadata["group"] for field in fields}
-    groups = {heading: parser.add_argument_group(heading) for heading in GROUPS if heading in used}
-    for options_class in classes:
-        options_class.add_flags(groups)
+    data_dir: str = option(
+        None,
+        "folder with a test split, or a file, which is tested whole unless training divided it; "
+        "default that of the model's training",
+        group="data",
+    )
+    inherited = frozenset(
+        field.name
+        for options_class in (ReadOptions, SkipOptions)
+        for field in dataclasses.fields(options_class)
+    )
 
 
 def default_save_dir(model_class):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from data.cnews_loader import encode_texts
 from textclf import runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import RunDirectory
 from textclf.evaluation import BATCH_SIZE
 from textclf.flags import default_save_dir
+from textclf.loading import encoder
 
 
 class Predictor:
@@ -43,6 +43,7 @@ class Predictor:
         self.cat_to_id = {category: index for index, category in enumerate(run.categories)}
         self.words = run.words
         self.word_to_id = {word: index for index, word in enumerate(run.words)}
+        self._encoder = encoder(run.words, run.config)
         session_config = runtime.configure(device)
         with runtime.seeded_graph().as_default() as graph:
             self.model = self.model_class(run.config, training=False)
@@ -81,6 +82,17 @@ class Predictor:
         """
         return [self.categories[index] for index in self.predict_proba(texts).argmax(axis=1)]
 
+    def encode(self, texts):
+        """What the model reads of several texts.
+
+        Args:
+            texts: iterable of n str.
+
+        Returns:
+            Encoded.
+        """
+        return self._encoder.encode([str(text) for text in texts])
+
     def predict_proba(self, texts):
         """The probabilities of every category.
 
@@ -90,8 +102,17 @@ class Predictor:
         Returns:
             float32 array [n, num_classes]; columns as in `categories`, rows sum to 1.
         """
-        texts = [str(text) for text in texts]
-        ids = encode_texts(texts, self.word_to_id, self.config.seq_length).ids
+        return self.score(self.encode(texts).ids)
+
+    def score(self, ids):
+        """The probabilities of every category, for documents as `encode` returns them.
+
+        Args:
+            ids: int32 array [n, seq_length].
+
+        Returns:
+            float32 array [n, num_classes], see `predict_proba`.
+        """
         rows = [
             self.session.run(
                 self.model.probabilities, self.model.feed(ids[start : start + BATCH_SIZE])

@@ -1,11 +1,12 @@
 """How TensorFlow runs: on which device, and whether repeatably."""
 
+from data.errors import Failure
 from textclf import tensorflow_v1 as tf
 
 DEVICES = ("auto", "cpu", "gpu")
 
 
-class DeviceError(RuntimeError):
+class DeviceError(Failure, RuntimeError):
     """The device that was asked for is not there."""
 
 

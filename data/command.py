@@ -1,0 +1,66 @@
+"""What all command lines share: a parser with short errors, headings, exit statuses.
+
+Exit status: 0 success, 1 failure, 2 usage, 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import dataclasses
+import os
+import sys
+
+from data.errors import ConfigError, Failure
+
+EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
+GROUPS = ("data", "words", "training", "model", "output", "machine")  # headings of --help, in order
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def __init__(self, **settings):
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message):
+        status = ConfigError.exit_status
+        self.exit(status, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def add_options(parser, *classes):
+    """Adds the flags of several Options classes to a parser, under headings in a fixed order."""
+    fields = [field for options_class in classes for field in dataclasses.fields(options_class)]
+    used = {field.metadata["group"] for field in fields}
+    groups = {heading: parser.add_argument_group(heading) for heading in GROUPS if heading in used}
+    for options_class in classes:
+        options_class.add_flags(groups)
+
+
+def guard(program, run):
+    """Calls `run` and turns what can go wrong into a message on stderr and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot show a character shows its code
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = run()
+        sys.stdout.flush()
+        return status
+    except Failure as error:
+        return _fail(program, error, error.exit_status)
+    except BrokenPipeError:  # the reader of our output has gone; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(program, f"{place}{error.strerror or error}", EXIT_FAILURE)
+    except KeyboardInterrupt:
+        return _fail(program, "stopped by Ctrl-C", EXIT_INTERRUPTED)
+
+
+def _fail(program, message, status):
+    sys.stdout.flush()
+    print(f"{program}: error: {message}", file=sys.stderr, flush=True)
+    return status
+
+
+def remark(message):
+    """Prints a remark on stderr."""
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,213 @@
+"""From data options to arrays, with a remark about everything that is left out on the way."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from data.cnews_loader import order_categories
+from data.command import remark
+from data.documents import describe_bad_lines, look_alikes
+from data.encoding import Encoder, encode_labels
+from data.errors import ConfigError, DataError
+from data.formats import read_documents
+from data.splits import Division, find_split, is_single, read_splits
+from data.vocabulary import count_words
+from data.words import UNITS
+from textclf.flags import CNEWS_DIR, SAMPLE_DIR
+
+
+@dataclasses.dataclass
+class TrainingData:
+    """What a training starts from.
+
+    Attributes:
+        train, val: (ids int32 [n, seq_length], one-hot labels float32 [n, num_classes]).
+        words, categories: list of str in id order.
+        division: Division if a single source was divided, else None.
+        bad_lines: list of BadLine that were left out.
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    val: tuple[np.ndarray, np.ndarray]
+    words: list
+    categories: list
+    division: Division | None
+    bad_lines: list
+
+
+def training_path(options):
+    """Path of the training data; with a remark if that is the bundled corpus."""
+    if options.data_dir is not None:
+        return Path(options.data_dir)
+    if CNEWS_DIR.is_dir():
+        return CNEWS_DIR
+    here = Path.cwd()
+    sample = SAMPLE_DIR.relative_to(here) if SAMPLE_DIR.is_relative_to(here) else SAMPLE_DIR
+    remark(
+        f"{CNEWS_DIR} is absent: using the bundled sample corpus, {sample}; "
+        "README.md tells how to get the real CNews set"
+    )
+    return sample
+
+
+def load_training(path, options, config, num_classes_chosen):
+    """Reads the training and validation split; config.num_classes and vocab_size follow them.
+
+    Args:
+        path: Path, see read_splits.
+        options: TrainOptions.
+        config: ClassifierConfig.
+        num_classes_chosen: bool, whether config.num_classes was asked for and must be right.
+
+    Returns:
+        TrainingData.
+
+    Raises:
+        DataError, ConfigError: the data cannot be used, or not with these options.
+    """
+    splits, division = read_splits(path, ["train", "val"], options, options.seed)
+    bad_lines = leave_out_bad_lines(splits.values(), options.skip_bad_lines)
+    train, val = splits["train"], splits["val"]
+    if not val.texts:
+        raise DataError(f"{val.name}: no document to validate with; give more, or --val-fraction")
+    point_out_look_alikes([train, val])
+    categories = _follow_categories(train, config, num_classes_chosen)
+    words = count_words(
+        train.texts,
+        config.vocab_size,
+        tokens=config.tokens,
+        min_count=config.min_count,
+        oov=config.oov,
+    )
+    config.vocab_size = len(words)
+    return TrainingData(
+        train=encode(train, words, categories, config),
+        val=encode(val, words, categories, config),
+        words=words,
+        categories=categories,
+        division=division,
+        bad_lines=bad_lines,
+    )
+
+
+def load_test(run, options):
+    """Reads the test split.
+
+    Args:
+        run: RunDirectory.
+        options: TestOptions; without data_dir, the data is that of the run's training.
+
+    Returns:
+        (documents, bad_lines): Documents, list of BadLine that were left out.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    path = Path(options.data_dir or run.data_dir)
+    if not is_single(path, options):
+        documents = read_documents(find_split(path, "test"), options)
+        return documents, leave_out_bad_lines([documents], options.skip_bad_lines)
+    whole = read_documents(path, options)
+    bad_lines = leave_out_bad_lines([whole], options.skip_bad_lines)
+    if run.division is None or not _is_divided(whole, run.division):
+        remark(f"{path}: a single file, all of it is tested")
+        return whole, bad_lines
+    documents = run.division.parts(whole)["test"]
+    if not documents.texts:
+        raise DataError(f"{path}: training left no test documents (--test-fraction 0)")
+    return documents, bad_lines
+
+
+def _is_divided(documents, division):
+    """Whether these are the documents (or the file) that training divided."""
+    same_file = documents.path.resolve() == Path(division.source).resolve()
+    return same_file or documents.fingerprint() == division.fingerprint
+
+
+def leave_out_bad_lines(sources, skip):
+    """Reports the bad lines of some Documents; they stop the run unless `skip`.
+
+    Returns:
+        list of BadLine.
+
+    Raises:
+        DataError: there are bad lines and `skip` is False.
+    """
+    sources = list(sources)
+    report = describe_bad_lines(sources)
+    if report and not skip:
+        raise DataError("\n".join([*report, "mend them, or leave them out: --skip-bad-lines"]))
+    for line in report:
+        remark(line)
+    return [bad for documents in sources for bad in documents.bad_lines]
+
+
+def point_out_look_alikes(sources):
+    """Remarks on labels that may be meant to be the same."""
+    counts, places = {}, {}
+    for documents in sources:
+        for index, label in enumerate(documents.labels):
+            counts[label] = counts.get(label, 0) + 1
+            places.setdefault(label, documents.place(index))
+    for group in look_alikes(counts):
+        listed = ", ".join(f"{label!r} ({counts[label]}, {places[label]})" for label in group)
+        remark(
+            f"labels that differ only in width, case or spaces: {listed}; mend them if they are one"
+        )
+
+
+def encode(documents, words, categories, config):
+    """Turns documents into arrays and remarks on what is left out.
+
+    Returns:
+        (ids, labels): int32 [n, seq_length], one-hot float32 [n, num_classes].
+    """
+    labels = encode_labels(documents, {name: index for index, name in enumerate(categories)})
+    encoded = encoder(words, config).encode(documents.texts)
+    unit = UNITS[config.tokens]
+    count = len(documents)
+    notes = [f"{documents.name}: {count} documents"]
+    if encoded.truncated:
+        end = {"tail": "from the end", "head": "from the beginning"}[config.truncate]
+        notes.append(
+            f"{encoded.truncated / count:.1%} are longer than {config.seq_length} {unit} and "
+            f"are read {end}"
+        )
+    if encoded.unknown_share:
+        fate = {"drop": "left out", "unk": "read as one word"}[config.oov]
+        notes.append(
+            f"{encoded.unknown_share:.2%} of the {unit} are outside the vocabulary and {fate}"
+        )
+    if encoded.empty:
+        notes.append(f"{encoded.empty} have no known {unit} at all")
+    remark("; ".join(notes))
+    return encoded.ids, labels
+
+
+def encoder(words, config):
+    """The Encoder of a vocabulary and a ClassifierConfig."""
+    return Encoder(
+        {word: index for index, word in enumerate(words)},
+        config.seq_length,
+        tokens=config.tokens,
+        oov=config.oov,
+        truncate=config.truncate,
+    )
+
+
+def _follow_categories(documents, config, chosen):
+    """The categories of the training split; config.num_classes follows them."""
+    categories = order_categories(documents.labels)
+    listed = ", ".join(categories)
+    if chosen and config.num_classes != len(categories):
+        raise ConfigError(
+            f"num_classes {config.num_classes}: {documents.name} has {len(categories)} categories "
+            f"({listed}); leave --num-classes out"
+        )
+    if len(categories) < 2:
+        raise DataError(
+            f"{documents.name}: only one category ({listed}); a classifier needs at least two"
+        )
+    config.num_classes = len(categories)
+    return categories
