@@ -71,7 +71,7 @@ def detect_format(path):
     if ending in _FOREIGN:
         raise DataError(
             f"{path}: {ending} is not read; save it as CSV with a column for the text and one for "
-            "the category, or as JSON lines (.jsonl)"
+            "the category, or as JSON lines (.jsonl), or say with --format what it is"
         )
     if ending in _PACKED:
         raise DataError(f"{path}: {ending} is not read; unpack it, or compress it as .gz or .xz")

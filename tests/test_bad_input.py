@@ -55,6 +55,12 @@ BAD_INPUT = {
         2,
         "val_fraction 0.5 and test_fraction 0.5: nothing is left for training",
     ),
+    "fractions of what is divided": (
+        NOTHING,
+        [*TRAIN, "--test-fraction", "0.2"],
+        2,
+        "test_fraction: tiny is divided already; leave the flag out",
+    ),
     "no word often enough": (
         NOTHING,
         [*TRAIN, "--min-count", "1000"],

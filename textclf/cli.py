@@ -65,9 +65,7 @@ def train(parsed, config_class, model_class):
 
     print("Loading training and validation data...", flush=True)
     with console.time_usage():
-        data = loading.load_training(
-            Path(options.data_dir), options, config, "num_classes" in vars(parsed)
-        )
+        data = loading.load_training(Path(options.data_dir), options, config, vars(parsed))
 
     session_config = runtime.configure(options.device, deterministic=True)
     with runtime.seeded_graph(options.seed).as_default() as graph:

@@ -51,14 +51,15 @@ def training_path(options):
     return sample
 
 
-def load_training(path, options, config, num_classes_chosen):
+def load_training(path, options, config, chosen):
     """Reads the training and validation split; config.num_classes and vocab_size follow them.
 
     Args:
         path: Path, see read_splits.
         options: TrainOptions.
         config: ClassifierConfig.
-        num_classes_chosen: bool, whether config.num_classes was asked for and must be right.
+        chosen: collection of str, the options that were asked for and are not defaults: they
+            must fit the data.
 
     Returns:
         TrainingData.
@@ -67,12 +68,15 @@ def load_training(path, options, config, num_classes_chosen):
         DataError, ConfigError: the data cannot be used, or not with these options.
     """
     splits, division = read_splits(path, ["train", "val"], options, options.seed)
+    for name in ("val_fraction", "test_fraction"):
+        if division is None and name in chosen:
+            raise ConfigError(f"{name}: {path} is divided already; leave the flag out")
     bad_lines = leave_out_bad_lines(splits.values(), options.skip_bad_lines)
     train, val = splits["train"], splits["val"]
     if not val.texts:
         raise DataError(f"{val.name}: no document to validate with; give more, or --val-fraction")
     point_out_look_alikes([train, val])
-    categories = _follow_categories(train, config, num_classes_chosen)
+    categories = _follow_categories(train, config, "num_classes" in chosen)
     words = count_words(
         train.texts,
         config.vocab_size,
