@@ -1,10 +1,15 @@
-"""Writes the same documents in every format that is read."""
+"""Documents for the tests: drawn, edited, and written in every format that is read."""
 
 import csv
 import gzip
 import io
 import json
 import lzma
+
+import numpy as np
+
+LABELS = ("体育", "财经", "教育")
+CHARACTERS = np.array([chr(code) for code in range(0x4E00, 0x4E00 + 1500)])
 
 
 def _txt(documents):
@@ -52,3 +57,13 @@ def write(path, documents, encoding="utf-8"):
     ending = path.name.removesuffix(packing).rpartition(".")[2]
     path.write_bytes(PACKERS[packing](FORMATS[ending](documents).encode(encoding)))
     return path
+
+
+def draw_text(random, length=40):
+    """A text of CHARACTERS at random."""
+    return "".join(random.choice(CHARACTERS, length))
+
+
+def edit(text, *positions):
+    """A text with another character at some positions."""
+    return "".join("甴" if at in positions else char for at, char in enumerate(text))
