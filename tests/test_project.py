@@ -95,16 +95,16 @@ LAYERS = [
     {"data.options", "data.command", "data.documents"},
     {"data.lines", "data.words"},
     {"data.formats", "data.vocabulary"},
-    {"data.splits", "data.encoding"},
+    {"data.splits", "data.encoding", "data.near_duplicates"},
     {"data.cnews_loader", "textclf.config"},
-    {"data.sample.build", "textclf.runtime", "textclf.layers"},
+    {"data.audit", "data.thucnews", "data.sample.build", "textclf.runtime", "textclf.layers"},
     {"textclf.flags"},
     {"textclf.classifier", "textclf.checkpoint", "textclf.loading"},
     {"textclf.evaluation"},
     {"textclf.training", "textclf.prediction"},
     {"textclf.console", "cnn_model", "rnn_model"},
     {"textclf.cli"},
-    {"predict", "run_cnn", "run_rnn", "bench.reference", "bench.train_step"},
+    {"predict", "run_cnn", "run_rnn", "bench.reference", "bench.train_step", "bench.loading"},
 ]
 
 

@@ -40,7 +40,7 @@ def training_path(options):
     """Path of the training data; with a remark if that is the bundled corpus."""
     if options.data_dir is not None:
         return Path(options.data_dir)
-    if CNEWS_DIR.is_dir():
+    if any(CNEWS_DIR.glob("[!.]*")):  # a build of it that was stopped leaves a hidden folder
         return CNEWS_DIR
     here = Path.cwd()
     sample = SAMPLE_DIR.relative_to(here) if SAMPLE_DIR.is_relative_to(here) else SAMPLE_DIR
