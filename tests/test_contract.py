@@ -23,6 +23,8 @@ from data.cnews_loader import read_vocab, to_words
 
 contents, labels = read_file('train.txt')
 assert contents[0] == list('球赛一') and labels[0] == '体育'
+tf.set_random_seed(1)
+np.random.seed(1)
 config = TCNNConfig()
 config.seq_length, config.num_filters = 9, 16
 if not os.path.exists('vocab.txt'):
@@ -37,7 +39,7 @@ assert to_words(x_train[0][-3:], words) == '球赛一'
 session = tf.Session()
 session.run(tf.global_variables_initializer())
 saver = tf.train.Saver()
-for epoch in range(15):
+for epoch in range(40):
     for x_batch, y_batch in batch_iter(x_train, y_train, config.batch_size):
         feed_dict = {model.input_x: x_batch, model.input_y: y_batch, model.keep_prob: 1.0}
         session.run(model.optim, feed_dict=feed_dict)
