@@ -47,6 +47,7 @@ class Documents:
         bad_lines: list of BadLine.
         files: list of n Path where a document is a file, else None.
         part: str, which part of the file this is, empty for all of it.
+        records: int, documents and bad lines in the whole file.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Documents:
     bad_lines: list = dataclasses.field(default_factory=list)
     files: list | None = None
     part: str = ""
+    records: int = 0
 
     def __len__(self):
         return len(self.texts)
@@ -80,7 +82,7 @@ class Documents:
             name: [values[row] for row in rows] if (values := getattr(self, name)) else values
             for name in ("labels", "texts", "lines", "files")
         }
-        return Documents(self.path, **lists, part=part)
+        return Documents(self.path, **lists, part=part, records=self.records)
 
     def fingerprint(self):
         """SHA-256 of labels and texts in their order, as hexadecimal digits.
@@ -110,10 +112,9 @@ def describe_bad_lines(sources, most=MOST_QUOTED):
     for documents in sources:
         if documents.bad_lines:
             kinds = count_kinds(documents.bad_lines)
-            total = len(documents.bad_lines) + len(documents)
             listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
             counts.append(
-                f"{documents.path}: {len(documents.bad_lines)} of {total} lines "
+                f"{documents.path}: {len(documents.bad_lines)} of {documents.records} lines "
                 f"{'is no document' if len(documents.bad_lines) == 1 else 'are no documents'}: "
                 f"{listed}"
             )

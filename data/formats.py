@@ -103,6 +103,7 @@ def read_documents(filename, options=None):
     else:
         with _long_fields():
             _read_table(documents, options, delimiters="\t" if name == "tsv" else ",;\t")
+    documents.records = len(documents) + len(documents.bad_lines)
     if not documents.texts:
         raise no_documents(documents)
     return documents

@@ -1,5 +1,6 @@
 """The lines of a text file, compressed or not, in any encoding and of any length."""
 
+import codecs
 import gzip
 import io
 import lzma
@@ -41,6 +42,8 @@ def open_binary(path):
 
 def guess_encoding(sample):
     """The encoding that bytes look like, as a name for `--encoding`, or None."""
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
     from charset_normalizer import from_bytes  # rarely needed
 
     matches = from_bytes(sample, cp_isolation=list(LIKELY_ENCODINGS))
@@ -125,7 +128,9 @@ class Lines:
     def _explain(self, error):
         if self._advice is None:
             with open_binary(self._path) as file:
-                guess = guess_encoding(file.read(_SAMPLE_BYTES))
+                sample = file.read(_SAMPLE_BYTES)
+            # Cut at a line end: half a character at the end looks like another encoding.
+            guess = guess_encoding(sample[: sample.rfind(b"\n") + 1] or sample)
             self._advice = (
                 f"the file looks like {guess.upper()}: give --encoding {guess}"
                 if guess and guess != self._encoding

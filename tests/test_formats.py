@@ -166,7 +166,7 @@ def test_a_line_in_another_encoding_is_named_with_the_likely_one(tmp_path):
         f"{path}:2: not UTF-8; byte 0xcc at column 1; "
         "the line looks like GB18030, convert it to UTF-8"
     )
-    path.write_bytes("体育\t今天下午三点\n".encode("gb18030") * 2)
+    path.write_bytes("体育\t今天下午三点a\n".encode("gb18030") * 3000)  # more than is looked at
     with pytest.raises(DataError, match="the file looks like GB18030: give --encoding gb18030"):
         read_documents(path)
     assert bad.content.startswith("\\xcc\\xe5")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.documents import Documents
+from data.documents import Documents, describe_bad_lines
 from data.errors import ConfigError, DataError
 from data.splits import DataOptions, Division, divide, find_split, is_single, read_splits
 from tests import corpora
@@ -92,6 +92,8 @@ def test_the_parts_of_a_file_keep_their_places_and_bad_lines(tmp_path):
     splits, division = read_splits(path, ["train", "val"], DataOptions(val_fraction=0.2), seed=1)
     assert [len(part) for part in splits.values()] == [7, 2]
     assert [bad.line for bad in splits["train"].bad_lines] == list(range(2, 21, 2))
+    (count, *_) = describe_bad_lines(splits.values())
+    assert count.startswith(f"{path}: 10 of 20 lines are no documents")
     assert splits["val"].texts == [str(row) for row in division.val]
     assert splits["val"].lines == [1 + 2 * row for row in division.val]
     assert splits["val"].name == f"{path} (val, 20.0% of it)"
