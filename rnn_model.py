@@ -57,5 +57,5 @@ class TextRNN(TextClassifier):
                     if index == config.num_layers - 1:
                         # relies on left padding: the last step is the document's last character
                         hidden = hidden[:, -1]  # [batch, hidden_dim]
-                    hidden = layers.dropout(hidden, self.keep_prob)
+                    hidden = self.dropout(hidden)
         return hidden

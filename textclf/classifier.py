@@ -13,6 +13,8 @@ class TextClassifier:
         input_y: float32 placeholder [batch, num_classes], one-hot labels.
         keep_prob: float32 placeholder, scalar, probability of KEEPING a unit in dropout; feed 1
             to evaluate.
+        dropout_seed: int32 tensor [2] that may be fed: the same seed drops the same units. Left
+            alone, it is drawn anew in every run of the session.
         logits: float32 [batch, num_classes].
         probabilities: float32 [batch, num_classes], softmax of the logits.
         y_pred_cls: int64 [batch], the category with the largest logit.
@@ -30,7 +32,7 @@ class TextClassifier:
 
         Args:
             config: ClassifierConfig.
-            training: bool, whether to add the optimiser.
+            training: bool, whether to add dropout and the optimiser.
 
         Raises:
             ConfigError: a field has a value it cannot have.
@@ -43,16 +45,22 @@ class TextClassifier:
             )
         config.check()
         self.config = config
+        self._training = training
+        self._dropouts = 0
         classes = config.num_classes
         self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
         self.input_y = tf.placeholder(tf.float32, [None, classes], name="input_y")
         self.keep_prob = tf.placeholder(tf.float32, [], name="keep_prob")
 
+        # Without state in the graph, a step can be repeated: a resumed run needs that.
+        drawn = tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
+        self.dropout_seed = tf.placeholder_with_default(drawn, [2], name="dropout_seed")
+
         features = self.encode(self.input_x)  # [batch, features]
 
         with tf.name_scope("score"):
             hidden = layers.dense(features, "fc1", config.hidden_dim)  # [batch, hidden_dim]
-            hidden = tf.nn.relu(layers.dropout(hidden, self.keep_prob))
+            hidden = tf.nn.relu(self.dropout(hidden))
             self.logits = layers.dense(hidden, "fc2", classes)  # [batch, classes]
             self.probabilities = tf.nn.softmax(self.logits, name="probabilities")
             self.y_pred_cls = tf.argmax(self.logits, 1, name="y_pred_cls")  # [batch]
@@ -83,13 +91,26 @@ class TextClassifier:
         """
         raise NotImplementedError
 
-    def feed(self, ids, labels=None, keep_prob=1.0):
+    def dropout(self, inputs):
+        """Dropout with a stream of random numbers of its own; none unless training."""
+        if not self._training:
+            return inputs
+        self._dropouts += 1
+        seed = tf.random.experimental.stateless_fold_in(self.dropout_seed, self._dropouts)
+        return layers.dropout(inputs, self.keep_prob, seed)
+
+    def feed(self, ids, labels=None, keep_prob=1.0, dropout_seed=None):
         """The feed_dict of a batch.
 
         Args:
             ids: int32 array [batch, seq_length].
             labels: float32 array [batch, num_classes], or None where only predictions are wanted.
             keep_prob: float in (0, 1], probability of KEEPING a unit.
+            dropout_seed: two int, or None to have one drawn.
         """
         feed_dict = {self.input_x: ids, self.keep_prob: keep_prob}
-        return feed_dict if labels is None else feed_dict | {self.input_y: labels}
+        if labels is not None:
+            feed_dict[self.input_y] = labels
+        if dropout_seed is not None:
+            feed_dict[self.dropout_seed] = dropout_seed
+        return feed_dict

@@ -113,16 +113,19 @@ def dense(inputs, scope, units):
         return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
 
 
-def dropout(inputs, keep_prob):
+def dropout(inputs, keep_prob, seed):
     """Zeroes units at random and scales the rest by 1 / keep_prob.
 
     Args:
         inputs: float32, any shape.
         keep_prob: float32 scalar in (0, 1], probability of KEEPING a unit; 1 changes nothing.
+        seed: int32 [2]; the same seed zeroes the same units.
 
     Source: Srivastava et al. 2014, JMLR 15(56).
     """
-    return tf.nn.dropout(inputs, rate=1.0 - keep_prob)
+    return tf.nn.experimental.stateless_dropout(
+        inputs, rate=1.0 - keep_prob, seed=seed, rng_alg="philox"
+    )
 
 
 def gru(inputs, mask, units):
