@@ -11,7 +11,8 @@ from data.command import Parser, add_options, guard, remark
 from data.options import option
 from data.words import UNITS
 from rnn_model import TextRNN, TRNNConfig
-from textclf.flags import RunOptions
+from textclf import original
+from textclf.flags import ModelOptions
 from textclf.prediction import Predictor
 
 SAMPLES = (
@@ -33,10 +34,11 @@ class RnnModel(Predictor):
 
 
 PREDICTORS = {"cnn": CnnModel, "rnn": RnnModel}
+CONFIG_CLASSES = tuple(predictor.config_class for predictor in PREDICTORS.values())
 
 
 @dataclasses.dataclass
-class PredictOptions(RunOptions):
+class PredictOptions(ModelOptions):
     """What prediction needs."""
 
     model: str = option("cnn", "kind of model", group="model", choices=tuple(PREDICTORS))
@@ -57,14 +59,18 @@ def main(arguments=None):
         epilog="Loading TensorFlow takes a few seconds, however many texts there are.",
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="two samples if none is given")
-    add_options(parser, PredictOptions)
+    add_options(parser, PredictOptions, original.config_flags(*CONFIG_CLASSES))
     parsed = parser.parse_args(arguments)
-    options = PredictOptions.from_flags(parsed)
-    return guard(parser.prog, lambda: _predict(parsed.texts or SAMPLES, options))
+    return guard(parser.prog, lambda: _predict(parsed))
 
 
-def _predict(texts, options):
-    with PREDICTORS[options.model](options.save_dir, options.device) as model:
+def _predict(parsed):
+    options, texts = PredictOptions.from_flags(parsed), parsed.texts or SAMPLES
+    options.check()
+    predictor = PREDICTORS[options.model]
+    given = original.given_config(parsed, *CONFIG_CLASSES)
+    run = original.open_model(options, given, predictor.config_class, predictor.model_class)
+    with predictor(device=options.device, run=run) as model:
         encoded = model.encode(texts)
         probabilities = model.score(encoded.ids)
         unit = UNITS[model.config.tokens]

@@ -134,8 +134,8 @@ def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None):
         y: array [n, ...].
         batch_size: int >= 1.
         shuffle: bool, whether to draw a new order each time; False keeps the order.
-        seed: int for an order of its own, numpy Generator to go on drawing from, or None for
-            NumPy's global random state.
+        seed: int or list of int for an order of its own, numpy Generator to go on drawing from, or
+            None for NumPy's global random state.
 
     Yields:
         (x_batch, y_batch): arrays [<= batch_size, ...].

@@ -11,7 +11,8 @@ import sys
 from data.errors import ConfigError, Failure
 
 EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
-GROUPS = ("data", "words", "training", "model", "output", "machine")  # headings of --help, in order
+# The headings of --help, in order.
+GROUPS = ("data", "words", "training", "model", "output", "machine", "original")
 
 
 class Parser(argparse.ArgumentParser):

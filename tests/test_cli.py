@@ -1,7 +1,6 @@
 """The command line, as a user meets it: real runs in a temporary folder."""
 
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -139,11 +138,11 @@ def test_two_processes_with_one_seed_give_the_same_bits(folder):
 def test_another_run_gets_its_own_tensorboard_folder_and_needs_overwrite(folder, capsys):
     arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
     assert in_process(capsys, *arguments)[0] == 0
-    before = (folder / "checkpoints/textcnn/best.json").read_text()
+    before = (folder / "checkpoints/textcnn/state.json").read_text()
     status, _, err = in_process(capsys, *arguments)
     assert status == 1
-    assert "checkpoints/textcnn: holds a trained model already; give --overwrite" in err
-    assert (folder / "checkpoints/textcnn/best.json").read_text() == before
+    assert "checkpoints/textcnn: holds a trained model already; give --resume" in err
+    assert (folder / "checkpoints/textcnn/state.json").read_text() == before
     assert in_process(capsys, *arguments, "--overwrite")[0] == 0
     boards = list((folder / "tensorboard/textcnn").iterdir())
     assert len(boards) == 2
@@ -153,7 +152,7 @@ def test_another_run_gets_its_own_tensorboard_folder_and_needs_overwrite(folder,
 def test_a_folder_without_weights_is_no_model_to_protect(folder, capsys):
     arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
     assert in_process(capsys, *arguments)[0] == 0
-    (folder / "checkpoints/textcnn/best.json").unlink()  # as if stopped before the first save
+    (folder / "checkpoints/textcnn/state.json").unlink()  # as if stopped before the first save
     assert in_process(capsys, *arguments)[0] == 0
 
 
@@ -164,26 +163,6 @@ def test_early_stop_prints_the_line_of_the_notebook(folder, capsys):
     )
     assert status == 0
     assert out.splitlines()[-1] == "No optimization for a long time, auto-stopping..."
-
-
-def test_ctrl_c_says_what_was_saved(folder):
-    command = [sys.executable, str(ROOT / "run_cnn.py"), "train", "--data-dir", "tiny", *TINY_FLAGS]
-    process = subprocess.Popen(
-        [*command, "--num-epochs", "100000"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    for line in process.stdout:
-        if line.startswith("Iter:"):
-            process.send_signal(signal.SIGINT)
-            break
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert re.search(r"Stopped at step \d+. checkpoints/textcnn holds the weights of step 0,", err)
-    assert "Traceback" not in err
-    assert _script(folder, *command[1:2], "test", "--data-dir", "tiny").returncode == 0
 
 
 def test_what_encoding_leaves_out_is_reported(folder, capsys):

@@ -128,7 +128,8 @@ def test_a_table_of_english_trains_tests_and_predicts_by_words(folder, capsys):
     (folder / "films.csv").write_text("verdict,review\n" + table, encoding="utf-16")
     how = ["--label-column", "verdict", "--text-column", "review", "--encoding", "utf-16"]
     words = ["--tokens", "word", "--oov", "unk", "--min-count", "2", "--truncate", "head"]
-    learn = ["--num-epochs", "40", "--learning-rate", "0.02", "--kernel-size", "2"]
+    learn = ["--num-epochs", "40", "--learning-rate", "0.005", "--kernel-size", "2"]
+    learn += ["--hidden-dim", "16", "--dropout-keep-prob", "1"]
     status, _, err = in_process(
         capsys, "run_cnn", "train", "--data-dir", "films.csv", *how, *words, *TINY_FLAGS, *learn
     )

@@ -4,15 +4,22 @@ A script hands its config and model classes to `main`; everything else is the sa
 """
 
 import contextlib
+import os
 import signal
 import time
 from pathlib import Path
 
-from data.command import EXIT_INTERRUPTED, Parser, add_options, guard, remark
-from textclf import loading, runtime
+from data.command import Parser, add_options, guard, remark
+from data.errors import ConfigError
+from textclf import loading, original, runtime
 from textclf import tensorflow_v1 as tf
-from textclf.checkpoint import CheckpointError, RunDirectory, holds_weights
+from textclf.checkpoint import Origin, RunDirectory, environment, holds_weights, locked
 from textclf.flags import TENSORBOARD_DIR, TestOptions, TrainOptions, default_save_dir
+from textclf.sealed import CheckpointError
+
+# What a resumed training may change: when it ends. All else is as it began.
+RESUMABLE = ("num_epochs", "require_improvement")
+_SIGNALLED = 128  # plus a signal's number: the status of a program that it has ended, in a shell
 
 
 def main(config_class, model_class, arguments=None):
@@ -39,7 +46,11 @@ def _build_parser(config_class, model_class):
     commands = parser.add_subparsers(title="commands", required=True, metavar="train|test")
     for run, help_text, classes in (
         (train, "train a model and keep the best weights", (TrainOptions, config_class)),
-        (test, "test the trained model on the test split", (TestOptions,)),
+        (
+            test,
+            "test the trained model on the test split",
+            (TestOptions, original.config_flags(config_class)),
+        ),
     ):
         command = commands.add_parser(run.__name__, help=help_text, description=help_text)
         command.set_defaults(run=run)
@@ -52,66 +63,141 @@ def train(parsed, config_class, model_class):
     options, config = TrainOptions.from_flags(parsed), config_class.from_flags(parsed)
     options.check()
     config.check()
-    from textclf import console, training  # imports that a usage error need not wait for
+    from textclf import console  # imports that a usage error need not wait for
 
     print("Configuring TensorBoard and Saver...", flush=True)
     save_dir = Path(options.save_dir or default_save_dir(model_class))
-    if holds_weights(save_dir) and not options.overwrite:
-        raise CheckpointError(
-            f"{save_dir}: holds a trained model already; "
-            "give --overwrite to replace it, or another --save-dir"
-        )
+    if options.resume:
+        RunDirectory.open(save_dir, model_class.name, config_class)  # is there one?
+        with locked(save_dir):
+            return _resume(parsed, options, save_dir, config_class, model_class, console)
+    _refuse_to_overwrite(save_dir, options)
     options.data_dir = str(loading.training_path(options))
 
     print("Loading training and validation data...", flush=True)
     with console.time_usage():
         data = loading.load_training(Path(options.data_dir), options, config, vars(parsed))
-
     session_config = runtime.configure(options.device, deterministic=True)
-    with runtime.seeded_graph(options.seed).as_default() as graph:
-        model = model_class(config)
-    run = RunDirectory.create(
-        save_dir,
-        model_class.name,
-        config,
-        data.words,
-        data.categories,
-        seed=options.seed,
-        data_options=options.values_of("data"),
-        division=data.division,
-    )
-    run.save_bad_lines("train", data.bad_lines)
-    board_dir = _new_folder(TENSORBOARD_DIR / model_class.name)
-
-    print("Training and evaluating...", flush=True)
-    with (
-        graph.as_default(),
-        tf.Session(graph=graph, config=session_config) as session,
-        console.TrainingPrinter() as printer,
-        contextlib.closing(training.TrainingCurves(board_dir, graph)) as curves,
-    ):
-        trainer = training.Trainer(
-            model, run, data.train, data.val, seed=options.seed, curves=curves, listener=printer
+    with locked(save_dir):
+        _refuse_to_overwrite(save_dir, options)
+        run = RunDirectory.create(
+            save_dir,
+            model_class.name,
+            config,
+            data.words,
+            data.categories,
+            Origin(
+                seed=options.seed,
+                data=options.values_of("data"),
+                fingerprints=data.fingerprints,
+                board=str(_new_folder(TENSORBOARD_DIR / model_class.name)),
+            ),
+            data.division,
         )
-        with _stopping_at_ctrl_c(trainer):
-            outcome = trainer.train(session)
-    return _report_outcome(outcome, run, board_dir, console)
+        run.save_bad_lines("train", data.bad_lines)
+        return _run_training(run, data, model_class, session_config, console, resume=False)
+
+
+def _refuse_to_overwrite(save_dir, options):
+    if holds_weights(save_dir) and not options.overwrite:
+        raise CheckpointError(
+            f"{save_dir}: holds a trained model already; give --resume to go on with it, "
+            "--overwrite to replace it, or another --save-dir"
+        )
+
+
+def _resume(parsed, options, save_dir, config_class, model_class, console):
+    """Goes on with the training that a directory holds."""
+    run = RunDirectory.open(save_dir, model_class.name, config_class)
+    given = vars(parsed)
+    for name, trained_with in {**run.config.to_dict(), "seed": run.origin.seed}.items():
+        if name in RESUMABLE:
+            setattr(run.config, name, given.get(name, trained_with))
+        elif given.get(name, trained_with) != trained_with:
+            raise ConfigError(
+                f"{name} {given[name]}: this training began with {trained_with}, and a resumed one "
+                "keeps it; leave the flag out, or train anew with another --save-dir"
+            )
+    for name, trained_with in run.origin.data.items():
+        setattr(options, name, given.get(name, trained_with))
+    options.seed = run.origin.seed
+    differing = {
+        name: f"{name} {before}, now {now}"
+        for name, now in environment().items()
+        if (before := run.origin.environment.get(name)) != now
+    }
+    if differing:
+        remark(f"This training began with {'; '.join(differing.values())}: its bits may differ.")
+
+    print("Loading training and validation data...", flush=True)
+    with console.time_usage():
+        data = loading.load_again(run, options)
+    session_config = runtime.configure(options.device, deterministic=True)
+    run.write_config()
+    run.save_bad_lines("train", data.bad_lines)
+    return _run_training(run, data, model_class, session_config, console, resume=True)
+
+
+def _run_training(run, data, model_class, session_config, console, *, resume):
+    """Trains, from the beginning or from where the run stopped; returns the exit status."""
+    from textclf import metrics, training
+
+    seed = run.origin.seed
+    with (
+        runtime.seeded_graph(seed).as_default() as graph,
+        tf.Session(graph=graph, config=session_config) as session,
+    ):
+        model = model_class(run.config)
+        start = None
+        if resume and run.weights.snapshots:
+            start = run.weights.restore_latest(session)
+            run.weights.resume_from(start)
+            remark(f"Resuming after step {start.step}.")
+        print("Training and evaluating...", flush=True)
+        with (
+            console.TrainingPrinter() as printer,
+            metrics.Metrics(
+                run.path / "metrics.jsonl",
+                Path(run.origin.board),
+                graph,
+                keep=start.records if start else 0,
+            ) as scores,
+        ):
+            trainer = training.Trainer(
+                model,
+                run.weights,
+                data.train,
+                data.val,
+                seed=seed,
+                metrics=scores,
+                listener=printer,
+            )
+            with _stopping_at_signals(trainer, console) as caught:
+                outcome = trainer.train(session, start)
+    return _report_outcome(outcome, run, caught, console)
 
 
 @contextlib.contextmanager
-def _stopping_at_ctrl_c(trainer):
-    """Within the block the first Ctrl-C asks the trainer to stop; a second one stops at once."""
+def _stopping_at_signals(trainer, console):
+    """Within the block a first SIGINT or SIGTERM asks the trainer to stop; a second one ends the
+    process, which the run directory survives at any moment. Yields a list that receives the first.
+    """
+    caught = []
 
-    def ask(*_):
-        signal.signal(signal.SIGINT, before)
-        remark("Stopping after this batch; Ctrl-C again to stop at once.")
+    def ask(number, _):
+        if caught:
+            console.show_cursor()
+            os._exit(_SIGNALLED + number)
+        caught.append(number)
+        remark("Stopping after this batch; the same again stops at once.")
         trainer.stop()
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield caught
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _new_folder(parent):
@@ -127,31 +213,34 @@ def _new_folder(parent):
             number += 1
 
 
-def _report_outcome(outcome, run, board_dir, console):
+def _report_outcome(outcome, run, caught, console):
     if outcome.reason == "early":
         print(console.EARLY_STOP_LINE, flush=True)
-    if outcome.best is None:
-        remark(f"Stopped at step {outcome.steps}; nothing was saved in {run.path}.")
-        return EXIT_INTERRUPTED
-    verb = "Stopped" if outcome.reason == "interrupted" else "Done"
+    held = "no weights worth testing yet"
+    if outcome.best is not None:
+        held = (
+            f"the weights of step {outcome.best.step}, "
+            f"validation accuracy {outcome.best.val_accuracy:.2%}"
+        )
+    stopped = outcome.reason == "interrupted"
+    verb, go_on = ("Stopped", "; --resume goes on from here") if stopped else ("Done", "")
     remark(
-        f"{verb} at step {outcome.steps}. {run.path} holds the weights of step "
-        f"{outcome.best.step}, validation accuracy {outcome.best.val_accuracy:.2%}; "
-        f"curves: tensorboard --logdir {board_dir}"
+        f"{verb} at step {outcome.steps}. {run.path} holds {held}; "
+        f"curves: tensorboard --logdir {run.origin.board}{go_on}"
     )
-    return EXIT_INTERRUPTED if outcome.reason == "interrupted" else 0
+    return _SIGNALLED + caught[0] if stopped else 0
 
 
 def test(parsed, config_class, model_class):
     """`test`: scores the best weights on the test split."""
     options = TestOptions.from_flags(parsed)
+    options.check()
     from textclf import console, evaluation
 
-    run = RunDirectory.open(
-        options.save_dir or default_save_dir(model_class), model_class.name, config_class
-    )
-    options.inherit(run.data_options, parsed)
-    options.check()
+    given = original.given_config(parsed, config_class)
+    run = original.open_model(options, given, config_class, model_class)
+    if run.origin is not None:
+        options.inherit(run.origin.data, parsed)
 
     print("Loading test data...", flush=True)
     with console.time_usage():
@@ -164,7 +253,7 @@ def test(parsed, config_class, model_class):
             tf.Session(graph=graph, config=session_config) as session,
         ):
             model = model_class(run.config, training=False)
-            run.restore_best(session)
+            run.weights.restore_best(session)
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, x, y)
         print(console.TEST_LINE.format(result.loss, result.accuracy))

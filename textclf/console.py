@@ -45,9 +45,9 @@ class TrainingPrinter(Listener):
         if self._bar:
             self._bar.stop()
 
-    def started(self, total_steps):
+    def started(self, total_steps, done_steps):
         if self._bar:
-            self._task = self._bar.add_task("training", total=total_steps)
+            self._task = self._bar.add_task("training", total=total_steps, completed=done_steps)
 
     def epoch(self, number):
         print("Epoch:", number, flush=True)
@@ -67,6 +67,12 @@ class TrainingPrinter(Listener):
             "*" if progress.improved else "",
         )
         print(line, flush=True)
+
+
+def show_cursor():
+    """Undoes what a progress bar does to a terminal, for an exit that passes it by."""
+    if sys.stderr.isatty():
+        print("\x1b[?25h", end="", file=sys.stderr, flush=True)
 
 
 def _progress_bar():

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from data.errors import ConfigError
 from data.formats import ReadOptions
 from data.options import Options, option
 from data.splits import DataOptions
@@ -32,6 +33,37 @@ class RunOptions(Options):
 
 
 @dataclasses.dataclass
+class ModelOptions(RunOptions):
+    """Which trained model: a run directory, or a checkpoint of the original TF1 code."""
+
+    checkpoint: str = option(
+        None,
+        "weights that the original code saved under TensorFlow 1, such as "
+        "checkpoints/textcnn/best_validation; in place of --save-dir",
+        group="original",
+    )
+    vocab: str = option(
+        None, "the vocabulary file it was trained with; needed with --checkpoint", group="original"
+    )
+    categories: str = option(
+        None,
+        "file with its categories, one a line in id order; default the ten of CNews",
+        group="original",
+    )
+
+    def check(self):
+        super().check()
+        if self.checkpoint is None:
+            for name in ("vocab", "categories"):
+                if getattr(self, name) is not None:
+                    raise ConfigError(f"{name}: goes with --checkpoint; give that, or leave it out")
+        elif self.save_dir is not None:
+            raise ConfigError("checkpoint and save_dir: each names a model; give one")
+        elif self.vocab is None:
+            raise ConfigError("checkpoint: has no vocabulary; name the file with --vocab")
+
+
+@dataclasses.dataclass
 class SkipOptions(Options):
     """What to do about lines that are no documents."""
 
@@ -55,10 +87,21 @@ class TrainOptions(RunOptions, SkipOptions, DataOptions):
         maximum=2**31 - 1,
     )
     overwrite: bool = option(False, "replace the model that --save-dir holds", group="output")
+    resume: bool = option(
+        False,
+        "go on with the training that --save-dir holds, wherever it stopped; give a larger "
+        "--num-epochs to go on with one that is done",
+        group="output",
+    )
+
+    def check(self):
+        super().check()
+        if self.overwrite and self.resume:
+            raise ConfigError("overwrite and resume: one replaces the run, one goes on; give one")
 
 
 @dataclasses.dataclass
-class TestOptions(RunOptions, SkipOptions, ReadOptions):
+class TestOptions(ModelOptions, SkipOptions, ReadOptions):
     """What testing needs."""
 
     data_dir: str = option(
@@ -72,6 +115,11 @@ class TestOptions(RunOptions, SkipOptions, ReadOptions):
         for options_class in (ReadOptions, SkipOptions)
         for field in dataclasses.fields(options_class)
     )
+
+    def check(self):
+        super().check()
+        if self.checkpoint is not None and self.data_dir is None:
+            raise ConfigError("checkpoint: tells of no data to test on; name it with --data-dir")
 
 
 def default_save_dir(model_class):

@@ -26,6 +26,7 @@ class TrainingData:
         words, categories: list of str in id order.
         division: Division if a single source was divided, else None.
         bad_lines: list of BadLine that were left out.
+        fingerprints: dict from split to Documents.fingerprint().
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -34,6 +35,7 @@ class TrainingData:
     categories: list
     division: Division | None
     bad_lines: list
+    fingerprints: dict
 
 
 def training_path(options):
@@ -92,6 +94,45 @@ def load_training(path, options, config, chosen):
         categories=categories,
         division=division,
         bad_lines=bad_lines,
+        fingerprints={name: documents.fingerprint() for name, documents in splits.items()},
+    )
+
+
+def load_again(run, options):
+    """Reads the training and validation split of a run that is resumed.
+
+    Args:
+        run: RunDirectory.
+        options: TrainOptions; its data_dir may name another copy of the data.
+
+    Returns:
+        TrainingData.
+
+    Raises:
+        DataError: the data cannot be used, or is not what the run was trained with.
+    """
+    path = Path(options.data_dir)
+    if run.division is not None:
+        documents = read_documents(path, options)
+        parts = run.division.parts(documents)
+        splits = {name: parts[name] for name in ("train", "val")}
+    else:
+        splits, _ = read_splits(path, ["train", "val"], options, options.seed)
+    bad_lines = leave_out_bad_lines(splits.values(), options.skip_bad_lines)
+    for name, documents in splits.items():
+        if documents.fingerprint() != run.origin.fingerprints[name]:
+            raise DataError(
+                f"{documents.name}: not as it was when this training began, and a resumed one "
+                "needs the same data; restore it, or train anew with another --save-dir"
+            )
+    return TrainingData(
+        train=encode(splits["train"], run.words, run.categories, run.config),
+        val=encode(splits["val"], run.words, run.categories, run.config),
+        words=run.words,
+        categories=run.categories,
+        division=run.division,
+        bad_lines=bad_lines,
+        fingerprints=run.origin.fingerprints,
     )
 
 
@@ -108,7 +149,7 @@ def load_test(run, options):
     Raises:
         DataError: the data cannot be used.
     """
-    path = Path(options.data_dir or run.data_dir)
+    path = Path(options.data_dir or run.origin.data["data_dir"])
     if not is_single(path, options):
         documents = read_documents(find_split(path, "test"), options)
         return documents, leave_out_bad_lines([documents], options.skip_bad_lines)

@@ -8,12 +8,14 @@ from textclf.checkpoint import RunDirectory
 from textclf.evaluation import BATCH_SIZE
 from textclf.flags import default_save_dir
 from textclf.loading import encoder
+from textclf.original import OriginalCheckpoint
 
 
 class Predictor:
     """A trained model, loaded once; needs its run directory and nothing else.
 
-    A subclass names its `config_class` and `model_class`.
+    `from_original` loads a checkpoint of the original TF1 code instead. A subclass names its
+    `config_class` and `model_class`.
 
     Attributes:
         categories: list of str, in the order of the columns of `predict_proba`.
@@ -27,17 +29,19 @@ class Predictor:
     config_class = None
     model_class = None
 
-    def __init__(self, save_dir=None, device="auto"):
+    def __init__(self, save_dir=None, device="auto", *, run=None):
         """
         Args:
             save_dir: str or Path of the run directory, None for the one training uses by default.
             device: see runtime.configure.
+            run: RunDirectory or OriginalCheckpoint, in place of a `save_dir`.
 
         Raises:
             CheckpointError: there is no such model, or it is damaged.
         """
-        save_dir = save_dir or default_save_dir(self.model_class)
-        run = RunDirectory.open(save_dir, self.model_class.name, self.config_class)
+        if run is None:
+            save_dir = save_dir or default_save_dir(self.model_class)
+            run = RunDirectory.open(save_dir, self.model_class.name, self.config_class)
         self.config = run.config
         self.categories = run.categories
         self.cat_to_id = {category: index for index, category in enumerate(run.categories)}
@@ -48,7 +52,23 @@ class Predictor:
         with runtime.seeded_graph().as_default() as graph:
             self.model = self.model_class(run.config, training=False)
             self.session = tf.Session(graph=graph, config=session_config)
-            run.restore_best(self.session)
+            run.weights.restore_best(self.session)
+
+    @classmethod
+    def from_original(cls, checkpoint, vocab, categories=None, device="auto", **config):
+        """A model of the original TF1 code.
+
+        Args:
+            checkpoint, vocab, categories: see OriginalCheckpoint.open.
+            device: see runtime.configure.
+            config: values of config fields that the checkpoint does not tell, such as seq_length.
+
+        Raises:
+            ConfigError, CheckpointError, DataError: see OriginalCheckpoint.open.
+        """
+        classes = cls.config_class, cls.model_class
+        run = OriginalCheckpoint.open(checkpoint, vocab, categories, config, *classes)
+        return cls(device=device, run=run)
 
     def __enter__(self):
         return self

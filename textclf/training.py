@@ -1,19 +1,24 @@
-"""The training loop: steps, evaluations, TensorBoard, early stopping.
+"""The training loop: steps, evaluations, early stopping, and going on where a run stopped.
 
-It parses nothing and prints nothing: a Listener hears what happens.
+It parses nothing and prints nothing: a Listener hears what happens. What happens at a step follows
+from the seed and the step's number alone, the order of the documents and the dropout too; so a run
+goes on from any Snapshot as if it had never stopped.
 """
 
 import dataclasses
+import itertools
 import math
 import time
-from pathlib import Path
-
-import numpy as np
 
 from data.cnews_loader import batch_iter
+from data.errors import Failure
 from textclf import tensorflow_v1 as tf
-from textclf.checkpoint import Best
 from textclf.evaluation import evaluate
+from textclf.weights import Best, Snapshot
+
+
+class DivergedError(Failure):
+    """The loss is no finite number any more; the message says what to lower."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +41,18 @@ class Progress:
     elapsed_s: float
     improved: bool
 
+    def to_record(self):
+        """The record of metrics.jsonl, see metrics.py."""
+        return {
+            "step": self.step,
+            "split": "validation",
+            "loss": self.val_loss,
+            "accuracy": self.val_accuracy,
+            "train_loss": self.train_loss,
+            "train_accuracy": self.train_accuracy,
+            "improved": self.improved,
+        }
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -55,8 +72,8 @@ class Outcome:
 class Listener:
     """Hears of a training; every method does nothing here."""
 
-    def started(self, total_steps):
-        """Before the first step."""
+    def started(self, total_steps, done_steps):
+        """Before the first step; a resumed training has done some."""
 
     def epoch(self, number):
         """At the start of an epoch, numbered from 1."""
@@ -68,61 +85,36 @@ class Listener:
         """After an evaluation."""
 
 
-class TrainingCurves:
-    """Loss and accuracy in TensorBoard, training and validation as two runs that overlay."""
-
-    def __init__(self, folder, graph):
-        """Opens `<folder>/train` and `<folder>/validation`; the graph is in the former."""
-        self._train = tf.summary.FileWriter(str(Path(folder) / "train"), graph=graph)
-        self._validation = tf.summary.FileWriter(str(Path(folder) / "validation"))
-
-    def train(self, step, loss, accuracy):
-        _add_point(self._train, step, loss, accuracy)
-
-    def validation(self, step, loss, accuracy):
-        _add_point(self._validation, step, loss, accuracy)
-
-    def close(self):
-        self._train.close()
-        self._validation.close()
-
-
-def _add_point(writer, step, loss, accuracy):
-    values = [
-        tf.Summary.Value(tag="loss", simple_value=float(loss)),
-        tf.Summary.Value(tag="accuracy", simple_value=float(accuracy)),
-    ]
-    writer.add_summary(tf.Summary(value=values), step)
-
-
 class _StopRequestedError(Exception):
     """Carries a request to stop out of the loop."""
 
 
 class Trainer:
-    """Trains a model and keeps the weights with the best validation accuracy."""
+    """Trains a model and keeps its weights: those with the best validation accuracy, the latest."""
 
-    def __init__(self, model, run, train_data, val_data, *, seed, curves, listener):
+    def __init__(self, model, weights, train_data, val_data, *, seed, metrics, listener):
         """
         Args:
             model: TextClassifier with its optimiser; its config says how to train.
-            run: RunDirectory that receives the best weights.
+            weights: WeightStore that receives the weights.
             train_data, val_data: (x, y) arrays, see cnews_loader.process_file.
-            seed: int for the order of documents (initial weights and dropout follow the graph's).
-            curves: TrainingCurves.
+            seed: int for order of documents and dropout (initial weights follow the graph's).
+            metrics: Metrics.
             listener: Listener.
         """
         self._model = model
         self._config = model.config
-        self._run = run
+        self._weights = weights
         self._train_data = train_data
         self._val_data = val_data
-        self._random = np.random.default_rng(seed)
-        self._curves = curves
+        self._seed = seed
+        self._metrics = metrics
         self._listener = listener
+        self._steps_per_epoch = math.ceil(len(train_data[0]) / model.config.batch_size)
         self._step = 0
+        self._evaluated = False  # whether the weights as they are have been
         self._best = None
-        self._evaluated_step = None
+        self._start_s = 0.0
         self._stop_requested = False
 
     def stop(self):
@@ -133,78 +125,152 @@ class Trainer:
         if self._stop_requested:
             raise _StopRequestedError
 
-    def train(self, session):
-        """Initialises the variables and runs until the end, early or not, or until `stop`.
+    def train(self, session, start=None):
+        """Runs until the end, early or not, or until `stop`.
 
         Args:
             session: tf.Session of the model's graph.
+            start: Snapshot whose weights the session holds; None to begin with new ones.
 
         Returns:
             Outcome.
+
+        Raises:
+            DivergedError: the loss is infinite or no number.
+            CheckpointError: weights or scores cannot be written.
         """
-        session.run(tf.global_variables_initializer())
         self._start_s = time.monotonic()
+        if start is None:
+            session.run(tf.global_variables_initializer())
+        else:
+            self._step, self._evaluated, self._best = start.step, start.evaluated, start.best
+            self._start_s -= start.elapsed_s
         try:
             reason = self._run_epochs(session)
+            self._evaluate_last(session)
         except _StopRequestedError:
             reason = "interrupted"
+            self._save(session)
         return Outcome(self._step, self._best, reason)
 
     def _run_epochs(self, session):
         config = self._config
-        steps_per_epoch = math.ceil(len(self._train_data[0]) / config.batch_size)
-        self._listener.started(config.num_epochs * steps_per_epoch)
-        for epoch in range(config.num_epochs):
+        total_steps = config.num_epochs * self._steps_per_epoch
+        self._listener.started(total_steps, self._step)
+        while self._step < total_steps:
+            epoch, done = divmod(self._step, self._steps_per_epoch)
             self._listener.epoch(epoch + 1)
-            for batch in batch_iter(*self._train_data, config.batch_size, seed=self._random):
+            for batch in itertools.islice(self._batches(epoch), done, None):
+                if self._is_out_of_patience():
+                    return "early"
                 if self._step % config.print_per_batch == 0:
                     self._evaluate(session, batch)
                 self._train_step(session, batch)
-                if self._step - self._last_improved > config.require_improvement:
-                    self._evaluate(session, batch)
-                    return "early"
-        # The last weights may be the best, above all in a run shorter than print_per_batch.
-        self._evaluate(session, batch)
-        return "finished"
+        return "early" if self._is_out_of_patience() else "finished"
 
-    @property
-    def _last_improved(self):
-        return self._best.step if self._best else 0
+    def _batches(self, epoch):
+        """The batches of an epoch, numbered from 0, in its own order."""
+        return batch_iter(*self._train_data, self._config.batch_size, seed=[self._seed, epoch])
+
+    def _batch_of(self, step):
+        """The batch that a step, numbered from 0, trains with."""
+        epoch, index = divmod(step, self._steps_per_epoch)
+        return next(itertools.islice(self._batches(epoch), index, None))
+
+    def _is_out_of_patience(self):
+        last_improved = self._best.step if self._best else 0
+        return self._step - last_improved > self._config.require_improvement
 
     def _train_step(self, session, batch):
         model = self._model
-        feed = model.feed(*batch, keep_prob=self._config.dropout_keep_prob)
+        feed = model.feed(
+            *batch,
+            keep_prob=self._config.dropout_keep_prob,
+            dropout_seed=[self._seed, self._step],
+        )
         if self._step % self._config.save_per_batch == 0:
             _, loss, accuracy = session.run([model.optim, model.loss, model.acc], feed)
-            self._curves.train(self._step, loss, accuracy)
+            self._check_finite(loss)
+            self._metrics.add(
+                {
+                    "step": self._step,
+                    "split": "train",
+                    "loss": float(loss),
+                    "accuracy": float(accuracy),
+                }
+            )
         else:
-            session.run(model.optim, feed)
+            _, loss = session.run([model.optim, model.loss], feed)
+            self._check_finite(loss)
         self._step += 1
+        self._evaluated = False
         self._listener.step(self._step)
         self._check_stop()
 
-    def _evaluate(self, session, batch):
-        """Evaluates the weights as they are, if that is not done, and saves them if best."""
-        if self._evaluated_step == self._step:
+    def _check_finite(self, loss):
+        if math.isfinite(loss):
             return
-        self._evaluated_step = self._step
+        kept = f"step {self._best.step}" if self._best else "no step"
+        raise DivergedError(
+            f"the loss is {loss} at step {self._step}: training has diverged; lower "
+            f"--learning-rate (now {self._config.learning_rate}) and start again; "
+            f"the weights of {kept} are kept"
+        )
+
+    def _evaluate(self, session, batch):
+        """Evaluates the weights as they are and saves them, if that is not done."""
+        if self._evaluated:
+            return
+        progress = self._measure(session, batch)
+        self._evaluated = True
+        if progress.improved:
+            self._best = Best(progress.step, progress.val_loss, progress.val_accuracy)
+        self._save(session)
+        self._listener.evaluated(progress)
+
+    def _evaluate_last(self, session):
+        """Evaluates at the end of the run: the last weights may be the best.
+
+        They are saved before, and the Snapshot stays as it is then: if the run is resumed with
+        more epochs, it goes on as if it had never ended here.
+        """
+        snapshot = self._save(session)
+        if self._evaluated:
+            return
+        progress = self._measure(session, self._batch_of(self._step - 1))
+        self._metrics.flush()
+        if progress.improved:
+            self._best = Best(progress.step, progress.val_loss, progress.val_accuracy)
+            self._weights.save(session, snapshot, self._best)
+        self._listener.evaluated(progress)
+
+    def _measure(self, session, batch):
+        """Scores a batch and the validation split; returns Progress, which is in the metrics."""
         model = self._model
         train_loss, train_accuracy = session.run([model.loss, model.acc], model.feed(*batch))
         validation = evaluate(session, model, *self._val_data, after_batch=self._check_stop)
-        self._curves.validation(self._step, validation.loss, validation.accuracy)
-        improved = self._best is None or validation.accuracy > self._best.val_accuracy
-        if improved:
-            best = Best(self._step, validation.loss, validation.accuracy)
-            self._run.save_best(session, best)
-            self._best = best
-        self._listener.evaluated(
-            Progress(
-                step=self._step,
-                train_loss=float(train_loss),
-                train_accuracy=float(train_accuracy),
-                val_loss=validation.loss,
-                val_accuracy=validation.accuracy,
-                elapsed_s=time.monotonic() - self._start_s,
-                improved=improved,
-            )
+        self._check_finite(validation.loss)
+        progress = Progress(
+            step=self._step,
+            train_loss=float(train_loss),
+            train_accuracy=float(train_accuracy),
+            val_loss=validation.loss,
+            val_accuracy=validation.accuracy,
+            elapsed_s=time.monotonic() - self._start_s,
+            improved=self._best is None or validation.accuracy > self._best.val_accuracy,
         )
+        self._metrics.add(progress.to_record())
+        return progress
+
+    def _save(self, session):
+        """Saves weights and scores as they are; returns their Snapshot."""
+        self._metrics.flush()
+        snapshot = Snapshot(
+            step=self._step,
+            evaluated=self._evaluated,
+            best=self._best,
+            records=self._metrics.records,
+            elapsed_s=time.monotonic() - self._start_s,
+        )
+        self._weights.save(session, snapshot, self._best)
+        return snapshot

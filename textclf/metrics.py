@@ -1,0 +1,119 @@
+"""The scores of a training: metrics.jsonl, and the same as curves for TensorBoard.
+
+A line of metrics.jsonl is a point of the training curve,
+`{"step", "split": "train", "loss", "accuracy"}`, before that step and with dropout, or an
+evaluation, `{"step", "split": "validation", "loss", "accuracy", "train_loss", "train_accuracy",
+"improved"}`, without. There are no times in it: a run that is repeated, or resumed, writes the same
+lines. TensorBoard's files are made of these lines.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import time
+
+from data.files import write_text
+from textclf import tensorflow_v1 as tf
+from textclf.sealed import CheckpointError, why
+
+_logger = logging.getLogger(__name__)
+_FOLDERS = {"train": "train", "validation": "validation"}  # two runs, so that their curves overlay
+
+
+class Metrics:
+    """Writes scores; as a context manager, closes its files."""
+
+    def __init__(self, file, board, graph, keep=0):
+        """
+        Args:
+            file: Path of metrics.jsonl.
+            board: Path of the folder for TensorBoard.
+            graph: tf.Graph, shown there.
+            keep: int, records to keep of those that the file holds.
+
+        Raises:
+            CheckpointError: a file cannot be written.
+        """
+        self._path = file
+        with _writing(file):
+            lines = file.read_text(encoding="utf-8").splitlines()[:keep] if keep else []
+            if len(lines) < keep:
+                _logger.warning("%s: %d lines are missing", file, keep - len(lines))
+            write_text(file, "".join(line + "\n" for line in lines))
+            self._file = file.open("a", encoding="utf-8")
+        self.records = len(lines)
+        with _writing(board):
+            self._writers = {name: _open_events(board / _FOLDERS[name]) for name in _FOLDERS}
+            self._event("train", graph_def=graph.as_graph_def().SerializeToString())
+            for line in lines:
+                self._add_point(json.loads(line))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # All that counts has been flushed; where it could not be, that has been said.
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            self._file.close()
+        for writer in self._writers.values():
+            with contextlib.suppress(tf.errors.OpError):
+                writer.close()
+
+    def add(self, record):
+        """Adds a record: dict with step, split, loss, accuracy and whatever else there is."""
+        with _writing(self._path):
+            self._file.write(json.dumps(record) + "\n")
+        self._add_point(record)
+        self.records += 1
+
+    def flush(self):
+        """Brings all records to the disk."""
+        with _writing(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            for writer in self._writers.values():
+                writer.flush()
+
+    def _add_point(self, record):
+        values = [
+            tf.Summary.Value(tag=tag, simple_value=record[tag]) for tag in ("loss", "accuracy")
+        ]
+        self._event(record["split"], step=record["step"], summary=tf.Summary(value=values))
+
+    def _event(self, name, **content):
+        event = tf.Event(wall_time=time.time(), **content)
+        self._writers[name].write(event.SerializeToString())
+
+
+def _open_events(folder):
+    """A writer of TensorBoard's file format, in place of the files there are.
+
+    TensorFlow's own FileWriter writes in another thread, where a full disk goes unnoticed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("events.out.tfevents.*"):
+        old.unlink()
+    name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
+    writer = tf.io.TFRecordWriter(str(folder / name))
+    version = tf.Event(wall_time=time.time(), file_version="brain.Event:2")
+    writer.write(version.SerializeToString())
+    return writer
+
+
+class _writing:
+    """Turns failures to write within the block into a CheckpointError that names a path."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, _, error, __):
+        if isinstance(error, (OSError, tf.errors.OpError)):
+            raise CheckpointError(
+                f"{self._path}: cannot be written ({why(error)}); make room; --resume goes on from "
+                "what was saved last"
+            ) from None
