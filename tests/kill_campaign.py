@@ -19,7 +19,7 @@ from pathlib import Path
 from cnn_model import TCNNConfig, TextCNN
 from textclf import cli
 from textclf import tensorflow_v1 as tf
-from textclf.checkpoint import RunDirectory, holds_weights
+from textclf.checkpoint import RunDirectory, is_run
 from textclf.runtime import seeded_graph
 from textclf.sealed import CheckpointError
 from textclf.weights import WeightStore
@@ -112,8 +112,9 @@ def run(folder, arguments, kills, seed, report=lambda outcome: None):
         name = folder / f"killed-{outcome.ended}"
         path = name / "checkpoints/textcnn"
         while True:
-            begun = holds_weights(path)
-            process = _start(name, [*arguments, "--resume" if begun else "--overwrite"])
+            begun = is_run(path)
+            resume = ["--resume"] if (path / "config.json").exists() else []
+            process = _start(name, [*arguments, *resume])
             process.join(moments.uniform(0, length_s))
             if process.exitcode is not None:
                 assert process.exitcode == 0, (name / "log.txt").read_text()
@@ -121,8 +122,8 @@ def run(folder, arguments, kills, seed, report=lambda outcome: None):
             process.kill()
             process.join()
             outcome.kills += 1
-            outcome.lost += begun and not holds_weights(path)
-            outcome.lost += holds_weights(path) and not _restores(path)
+            outcome.lost += begun and not is_run(path)
+            outcome.lost += is_run(path) and not _restores(path)
         outcome.ended += 1
         outcome.differing += result(path) != expected
         report(outcome)

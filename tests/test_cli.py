@@ -1,5 +1,6 @@
 """The command line, as a user meets it: real runs in a temporary folder."""
 
+import json
 import re
 import subprocess
 import sys
@@ -150,10 +151,41 @@ def test_another_run_gets_its_own_tensorboard_folder_and_needs_overwrite(folder,
 
 
 def test_a_folder_without_weights_is_no_model_to_protect(folder, capsys):
+    (folder / "checkpoints/textcnn").mkdir(parents=True)
+    (folder / "checkpoints/textcnn/config.json").write_text("{}")  # stopped before the first save
     arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
     assert in_process(capsys, *arguments)[0] == 0
-    (folder / "checkpoints/textcnn/state.json").unlink()  # as if stopped before the first save
-    assert in_process(capsys, *arguments)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["best.json", "best_validation.index"])
+def test_a_model_of_an_older_version_or_of_the_original_code_is_not_overwritten(
+    folder, capsys, name
+):
+    old = folder / "checkpoints/textcnn" / name
+    old.parent.mkdir(parents=True)
+    old.write_text("precious")
+    arguments = ["run_cnn", "train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
+    status, _, err = in_process(capsys, *arguments)
+    assert status == 1
+    assert "checkpoints/textcnn: holds a trained model already" in err
+    assert old.read_text() == "precious"
+    assert in_process(capsys, *arguments, "--overwrite")[0] == 0
+
+
+def test_printed_lines_are_those_of_metrics_jsonl(folder, capsys):
+    arguments = ["run_cnn", "train", "--data-dir", "tiny", "--print-per-batch", "7", *TINY_FLAGS]
+    status, out, _ = in_process(capsys, *arguments)
+    assert status == 0
+    printed = [line.split(", Time")[0] for line in out.splitlines() if line.startswith("Iter:")]
+    metrics = (folder / "checkpoints/textcnn/metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in metrics]
+    assert printed == [
+        f"Iter: {record['step']:>6}, Train Loss: {record['train_loss']:>6.2}, "
+        f"Train Acc: {record['train_accuracy']:>7.2%}, Val Loss: {record['loss']:>6.2}, "
+        f"Val Acc: {record['accuracy']:>7.2%}"
+        for record in records
+        if record["split"] == "validation"
+    ]
 
 
 def test_early_stop_prints_the_line_of_the_notebook(folder, capsys):

@@ -150,7 +150,7 @@ class RunDirectory:
         """
         path = Path(path)
         file = path / "config.json"
-        if not file.exists() and not holds_weights(path):
+        if not file.exists() and not is_run(path):
             raise CheckpointError(f"{path}: no trained model here; train one or name its folder")
         _check_format(file)
         about = read_sealed(file)
@@ -207,9 +207,15 @@ def _check_format(file):
         )
 
 
+def is_run(path):
+    """Whether a folder is a run directory with weights."""
+    return (path / "state.json").exists()
+
+
 def holds_weights(path):
-    """Whether a folder holds a trained model, something to lose."""
-    return (Path(path) / "state.json").exists()
+    """Whether a folder holds a trained model, something to lose: also one of an older version, or
+    of the original code."""
+    return is_run(path) or (path / "best.json").exists() or any(path.glob("best_validation.*"))
 
 
 @contextlib.contextmanager
@@ -242,7 +248,7 @@ def locked(path):
 def remove_run(path):
     """Removes the files of a run and nothing else; the folder and other files in it stay."""
     remove_weights(path)
-    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl"):
+    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl", "best.json"):  # the last of old
         (path / name).unlink(missing_ok=True)
     for file in path.glob("bad_lines.*.jsonl"):
         file.unlink()

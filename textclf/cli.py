@@ -153,6 +153,8 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
             start = run.weights.restore_latest(session)
             run.weights.resume_from(start)
             remark(f"Resuming after step {start.step}.")
+        elif resume:
+            remark("Nothing was saved before it stopped: starting from the beginning.")
         print("Training and evaluating...", flush=True)
         with (
             console.TrainingPrinter() as printer,

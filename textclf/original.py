@@ -17,7 +17,7 @@ from data.cnews_loader import CNEWS_CATEGORIES, read_category
 from data.errors import ConfigError, DataError
 from data.options import Options, flag_name
 from textclf import tensorflow_v1 as tf
-from textclf.checkpoint import RunDirectory, holds_weights
+from textclf.checkpoint import RunDirectory, is_run
 from textclf.flags import default_save_dir
 from textclf.sealed import CheckpointError, why
 
@@ -207,7 +207,7 @@ class OriginalWeights:
         self._prefix = str(checkpoint)
         self._model_name = model_name
         folder = Path(checkpoint).parent
-        if holds_weights(folder):
+        if is_run(folder):
             raise CheckpointError(
                 f"{checkpoint}: {folder} is a run directory, with config and vocabulary of its "
                 "own; give --save-dir instead of --checkpoint and its flags"
