@@ -8,6 +8,7 @@ import logging
 
 import numpy as np
 
+from data.batches import group_by_length
 from data.documents import describe_bad_lines
 from data.encoding import Encoder, encode_labels
 from data.formats import read_documents
@@ -126,7 +127,7 @@ def process_file(filename, word_to_id, cat_to_id, max_length=600):
     return Encoder(word_to_id, max_length).encode(documents.texts).ids, labels
 
 
-def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None):
+def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None, lengths=None):
     """Yields every document once, in batches; the last one may be short.
 
     Args:
@@ -136,6 +137,8 @@ def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None):
         shuffle: bool, whether to draw a new order each time; False keeps the order.
         seed: int or list of int for an order of its own, numpy Generator to go on drawing from, or
             None for NumPy's global random state.
+        lengths: int array [n], the documents' lengths: documents of similar length share a batch,
+            see `group_by_length`; the short batch may then be any. None for no such grouping.
 
     Yields:
         (x_batch, y_batch): arrays [<= batch_size, ...].
@@ -147,11 +150,15 @@ def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None):
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}; they must be the same")
     if batch_size < 1:
         raise ValueError(f"batch_size {batch_size}: expected at least 1")
-    if shuffle:
-        random = np.random if seed is None else np.random.default_rng(seed)
-        order = random.permutation(len(x))
-    for start in range(0, len(x), batch_size):
-        rows = slice(start, start + batch_size)
-        if shuffle:
-            rows = order[rows]
+    if not shuffle:
+        for start in range(0, len(x), batch_size):
+            rows = slice(start, start + batch_size)
+            yield x[rows], y[rows]
+        return
+    random = np.random if seed is None else np.random.default_rng(seed)
+    order = random.permutation(len(x))
+    batches = [order[start : start + batch_size] for start in range(0, len(x), batch_size)]
+    if lengths is not None:
+        batches = group_by_length(order, lengths, batch_size, random)
+    for rows in batches:
         yield x[rows], y[rows]

@@ -149,3 +149,15 @@ def encode_labels(documents, cat_to_id):
     one_hot = np.zeros((len(label_ids), len(cat_to_id)), dtype=np.float32)
     one_hot[np.arange(len(label_ids)), label_ids] = 1.0
     return one_hot
+
+
+def lengths_of(ids):
+    """How many columns of each row there are from its first word on.
+
+    Args:
+        ids: int32 array [n, seq_length], padded on the left.
+
+    Returns:
+        int64 array [n].
+    """
+    return (ids != PAD_ID).any(axis=1) * (ids.shape[1] - (ids != PAD_ID).argmax(axis=1))

@@ -30,6 +30,7 @@ CNN_DEFAULTS = {
     "tokens": "char",
     "min_count": 1,
     "oov": "drop",
+    "group_lengths": True,
 }
 RNN_DEFAULTS = {
     "embedding_dim": 64,
@@ -51,6 +52,7 @@ RNN_DEFAULTS = {
     "tokens": "char",
     "min_count": 1,
     "oov": "drop",
+    "group_lengths": True,
 }
 OTHER_CHOICES = {
     "rnn": "lstm",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.reference import PlainCNN
+from bench.reference import PLAIN
 from cnn_model import TCNNConfig, TextCNN
 from data.errors import ConfigError
 from rnn_model import TextRNN, TRNNConfig
@@ -134,14 +134,27 @@ def test_padding_changes_nothing_when_masked_and_something_when_not(graph, rando
 def test_cnn_matches_the_plain_graph(random, lengths):
     """Loss, logits and gradients, with ragged lengths, repeated text (ties) and empty documents."""
     config = TCNNConfig(seq_length=40, vocab_size=30, embedding_dim=16, num_filters=24)
-    ids = np.zeros((len(lengths), 40), np.int32)
+    _check_against_plain_graph(TextCNN, config, random, lengths)
+
+
+@pytest.mark.parametrize("lengths", [(12, 12, 12), (3, 0, 12, 7), (0, 0), (5,)])
+@pytest.mark.parametrize("mask_padding", [True, False])
+@pytest.mark.parametrize("rnn", ["gru", "lstm"])
+def test_rnn_matches_the_plain_graph(random, rnn, mask_padding, lengths):
+    sizes = {"seq_length": 12, "vocab_size": 30, "embedding_dim": 5, "hidden_dim": 6}
+    config = TRNNConfig(**sizes, rnn=rnn, mask_padding=mask_padding)
+    _check_against_plain_graph(TextRNN, config, random, lengths)
+
+
+def _check_against_plain_graph(model_class, config, random, lengths):
+    ids = np.zeros((len(lengths), config.seq_length), np.int32)
     for row, length in zip(ids, lengths, strict=True):
-        row[40 - length :] = np.resize(random.integers(1, 30, size=7), length)
+        row[config.seq_length - length :] = np.resize(random.integers(1, 30, size=7), length)
     labels = np.eye(10, dtype=np.float32)[: len(ids)]
     found = []
-    for model_class in (PlainCNN, TextCNN):
+    for build in (PLAIN[model_class], model_class):
         with seeded_graph(5).as_default() as graph, tf.Session(graph=graph) as session:
-            model = model_class(config)
+            model = build(config)
             session.run(tf.global_variables_initializer())
             variables = {variable.op.name: variable for variable in tf.trainable_variables()}
             gradients = tf.gradients(model.loss, list(variables.values()))

@@ -27,6 +27,12 @@ class ClassifierConfig(WordOptions):
     )
     learning_rate: float = option(1e-3, "step size of Adam", group="training", above=0.0)
     batch_size: int = option(64, "documents in a training step", group="training", minimum=1)
+    group_lengths: bool = option(
+        True,
+        "documents of similar length share a batch, which saves the computing of padding; every "
+        "epoch still sees each document once, in random order",
+        group="training",
+    )
     num_epochs: int = option(10, "passes over the training data", group="training", minimum=1)
     require_improvement: int = option(
         1000,

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from data.cnews_loader import batch_iter
+from data.batches import in_order_of_length
+from data.encoding import lengths_of
 
 BATCH_SIZE = 128
 
@@ -27,7 +28,7 @@ class Evaluation:
 
 
 def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda: None):
-    """Evaluates without dropout, in file order.
+    """Evaluates without dropout.
 
     Args:
         session: tf.Session with the model's variables.
@@ -38,21 +39,34 @@ def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda:
         after_batch: function called after every batch; what it raises ends the evaluation.
 
     Returns:
-        Evaluation.
+        Evaluation, documents in the order of x.
     """
     total_loss = 0.0
-    predicted = []
-    for x_batch, y_batch in batch_iter(x, y, batch_size, shuffle=False):
-        loss, predicted_batch = session.run(
-            [model.loss, model.y_pred_cls], model.feed(x_batch, y_batch)
+    predicted_ids = np.empty(len(x), dtype=np.int64)
+    for rows in in_order_of_length(lengths_of(x), batch_size):
+        loss, predicted_ids[rows] = session.run(
+            [model.loss, model.y_pred_cls], model.feed(x[rows], y[rows])
         )
-        total_loss += float(loss) * len(x_batch)
-        predicted.append(predicted_batch)
+        total_loss += float(loss) * len(rows)
         after_batch()
-    predicted_ids = np.concatenate(predicted)
     label_ids = np.argmax(y, axis=1)
     accuracy = float(np.mean(predicted_ids == label_ids))
     return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids)
+
+
+def score(session, model, x, batch_size=BATCH_SIZE):
+    """The probabilities of every category.
+
+    Args:
+        session, model, x, batch_size: see `evaluate`; x may be empty.
+
+    Returns:
+        float32 array [n, num_classes], documents in the order of x.
+    """
+    probabilities = np.empty((len(x), model.config.num_classes), dtype=np.float32)
+    for rows in in_order_of_length(lengths_of(x), batch_size):
+        probabilities[rows] = session.run(model.probabilities, model.feed(x[rows]))
+    return probabilities
 
 
 def classification_report(evaluation, categories):

@@ -1,11 +1,9 @@
 """Text -> category, with a trained model."""
 
-import numpy as np
-
 from textclf import runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import RunDirectory
-from textclf.evaluation import BATCH_SIZE
+from textclf.evaluation import score
 from textclf.flags import default_save_dir
 from textclf.loading import encoder
 from textclf.original import OriginalCheckpoint
@@ -133,10 +131,4 @@ class Predictor:
         Returns:
             float32 array [n, num_classes], see `predict_proba`.
         """
-        rows = [
-            self.session.run(
-                self.model.probabilities, self.model.feed(ids[start : start + BATCH_SIZE])
-            )
-            for start in range(0, len(ids), BATCH_SIZE)
-        ]
-        return np.concatenate(rows) if rows else np.zeros((0, len(self.categories)), np.float32)
+        return score(self.session, self.model, ids)

@@ -11,6 +11,7 @@ import math
 import time
 
 from data.cnews_loader import batch_iter
+from data.encoding import lengths_of
 from data.errors import Failure
 from textclf import tensorflow_v1 as tf
 from textclf.evaluation import evaluate
@@ -110,6 +111,7 @@ class Trainer:
         self._seed = seed
         self._metrics = metrics
         self._listener = listener
+        self._lengths = lengths_of(train_data[0]) if model.config.group_lengths else None
         self._steps_per_epoch = math.ceil(len(train_data[0]) / model.config.batch_size)
         self._step = 0
         self._evaluated = False  # whether the weights as they are have been
@@ -170,7 +172,12 @@ class Trainer:
 
     def _batches(self, epoch):
         """The batches of an epoch, numbered from 0, in its own order."""
-        return batch_iter(*self._train_data, self._config.batch_size, seed=[self._seed, epoch])
+        return batch_iter(
+            *self._train_data,
+            self._config.batch_size,
+            seed=[self._seed, epoch],
+            lengths=self._lengths,
+        )
 
     def _batch_of(self, step):
         """The batch that a step, numbered from 0, trains with."""

@@ -1,0 +1,49 @@
+"""Which documents share a batch."""
+
+import numpy as np
+
+# Documents drawn at random are put in order together: so many batches' worth, and a third of all
+# documents at most, so that those that share a batch are others in the next epoch.
+_POOL_BATCHES, _POOLS = 50, 3
+_JITTER = 0.1  # lengths are taken for up to so much longer or shorter, so that neighbours change
+
+
+def group_by_length(order, lengths, batch_size, random):
+    """Cuts a random order of documents into batches of similar length, in random order.
+
+    A batch costs as much as its longest document. To sort all documents would make every epoch's
+    batches the same; so they are sorted within pools of a random order, by a length that is a
+    little off, and the batches are shuffled.
+
+    Args:
+        order: int array [n], a permutation.
+        lengths: int array [n].
+        batch_size: int.
+        random: numpy Generator or numpy.random.
+
+    Returns:
+        list of int arrays [<= batch_size]; one may be shorter than batch_size.
+    """
+    # Whole batches, so that one alone is short.
+    size = batch_size * min(_POOL_BATCHES, -(-len(order) // (_POOLS * batch_size)))
+    batches = []
+    for start in range(0, len(order), size):
+        pool = order[start : start + size]
+        apparent = lengths[pool] * np.exp(random.uniform(-_JITTER, _JITTER, len(pool)))
+        pool = pool[np.argsort(apparent, kind="stable")]
+        batches += [pool[at : at + batch_size] for at in range(0, len(pool), batch_size)]
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def in_order_of_length(lengths, batch_size):
+    """Cuts all documents into batches of similar length, the shortest first.
+
+    Args:
+        lengths: int array [n].
+        batch_size: int.
+
+    Returns:
+        list of int arrays [<= batch_size].
+    """
+    order = np.argsort(lengths, kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
