@@ -41,6 +41,10 @@ class TextRNN(TextClassifier):
 
     name = "textrnn"
 
+    @property
+    def skips_padding(self):
+        return self.config.mask_padding
+
     def encode(self, ids):
         config = self.config
         layer = {"gru": layers.gru, "lstm": layers.lstm}[config.rnn]

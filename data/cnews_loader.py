@@ -8,7 +8,7 @@ import logging
 
 import numpy as np
 
-from data.batches import group_by_length
+from data.batches import cut, group_by_length
 from data.documents import describe_bad_lines
 from data.encoding import Encoder, encode_labels
 from data.formats import read_documents
@@ -157,8 +157,9 @@ def batch_iter(x, y, batch_size=64, *, shuffle=True, seed=None, lengths=None):
         return
     random = np.random if seed is None else np.random.default_rng(seed)
     order = random.permutation(len(x))
-    batches = [order[start : start + batch_size] for start in range(0, len(x), batch_size)]
-    if lengths is not None:
+    if lengths is None:
+        batches = cut(order, batch_size)
+    else:
         batches = group_by_length(order, lengths, batch_size, random)
     for rows in batches:
         yield x[rows], y[rows]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.batches import in_order_of_length
+from data.batches import grouping_gain, in_order_of_length
 from data.cnews_loader import batch_iter
 from data.encoding import lengths_of
 
@@ -48,6 +48,12 @@ def test_batches_are_new_every_epoch_and_repeat_with_a_seed(random):
     # Nor does an epoch begin with the short ones.
     means = [lengths[batch].mean() for batch in first]
     assert means != sorted(means)
+
+
+def test_the_gain_is_that_of_the_padding_saved(random):
+    assert grouping_gain(np.full(500, 600), 64) == 1.0
+    assert grouping_gain(random.geometric(1 / 50, 5000), 64) > 3
+    assert grouping_gain(np.array([0, 0, 0]), 2) == 1.0
 
 
 def test_lengths_are_those_from_the_first_word_on():

@@ -30,7 +30,7 @@ CNN_DEFAULTS = {
     "tokens": "char",
     "min_count": 1,
     "oov": "drop",
-    "group_lengths": True,
+    "group_lengths": "auto",
 }
 RNN_DEFAULTS = {
     "embedding_dim": 64,
@@ -52,7 +52,7 @@ RNN_DEFAULTS = {
     "tokens": "char",
     "min_count": 1,
     "oov": "drop",
-    "group_lengths": True,
+    "group_lengths": "auto",
 }
 OTHER_CHOICES = {
     "rnn": "lstm",
@@ -60,6 +60,7 @@ OTHER_CHOICES = {
     "truncate": "head",
     "tokens": "word",
     "oov": "unk",
+    "group_lengths": "yes",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from cnn_model import TCNNConfig, TextCNN
 from textclf import tensorflow_v1 as tf
+from textclf import training
 from textclf.metrics import Metrics
 from textclf.runtime import seeded_graph
 from textclf.training import DivergedError, Listener, Trainer
@@ -132,6 +133,19 @@ def test_an_epoch_has_every_batch_and_evaluations_come_on_time(tmp_path):
     assert recorder.steps == list(range(1, 9))  # 4 batches an epoch
     assert [progress.step for progress in recorder.progress] == [0, 3, 6, 8]
     assert (outcome.steps, outcome.reason) == (8, "finished")
+
+
+@pytest.mark.parametrize(("choice", "grouped"), [("yes", True), ("no", False), ("auto", False)])
+def test_documents_are_grouped_by_length_when_asked(tmp_path, monkeypatch, choice, grouped):
+    lengths = []
+    plain = training.batch_iter
+    monkeypatch.setattr(
+        training,
+        "batch_iter",
+        lambda *data, **how: lengths.append(how["lengths"]) or plain(*data, **how),
+    )
+    _train(tmp_path, num_epochs=1, group_lengths=choice)  # all of one length: nothing to gain
+    assert all((value is not None) == grouped for value in lengths)
 
 
 def test_every_step_trains_with_dropout_also_after_an_evaluation(tmp_path):

@@ -26,6 +26,7 @@ class TextClassifier:
     """
 
     name = None  # short name, also of the folders: "textcnn"
+    skips_padding = True  # whether padding that all documents of a batch share costs nothing
 
     def __init__(self, config, training=True):
         """Builds the graph.

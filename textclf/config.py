@@ -27,11 +27,12 @@ class ClassifierConfig(WordOptions):
     )
     learning_rate: float = option(1e-3, "step size of Adam", group="training", above=0.0)
     batch_size: int = option(64, "documents in a training step", group="training", minimum=1)
-    group_lengths: bool = option(
-        True,
-        "documents of similar length share a batch, which saves the computing of padding; every "
-        "epoch still sees each document once, in random order",
+    group_lengths: str = option(
+        "auto",
+        "whether documents of similar length share a batch, which saves the computing of padding; "
+        "every epoch still sees each document once, in random order; auto where it halves the work",
         group="training",
+        choices=("auto", "yes", "no"),
     )
     num_epochs: int = option(10, "passes over the training data", group="training", minimum=1)
     require_improvement: int = option(

@@ -10,12 +10,15 @@ import itertools
 import math
 import time
 
+from data.batches import grouping_gain
 from data.cnews_loader import batch_iter
 from data.encoding import lengths_of
 from data.errors import Failure
 from textclf import tensorflow_v1 as tf
 from textclf.evaluation import evaluate
 from textclf.weights import Best, Snapshot
+
+_WORTHWHILE = 2.0  # times less to compute
 
 
 class DivergedError(Failure):
@@ -86,6 +89,17 @@ class Listener:
         """After an evaluation."""
 
 
+def _wants_grouping(model, lengths):
+    """Whether documents of similar length are to share a batch.
+
+    Such batches are less mixed: where they save little, they are not worth it.
+    """
+    choice, batch_size = model.config.group_lengths, model.config.batch_size
+    if choice == "auto":
+        return model.skips_padding and grouping_gain(lengths, batch_size) >= _WORTHWHILE
+    return choice == "yes"
+
+
 class _StopRequestedError(Exception):
     """Carries a request to stop out of the loop."""
 
@@ -111,7 +125,8 @@ class Trainer:
         self._seed = seed
         self._metrics = metrics
         self._listener = listener
-        self._lengths = lengths_of(train_data[0]) if model.config.group_lengths else None
+        lengths = lengths_of(train_data[0])
+        self._lengths = lengths if _wants_grouping(model, lengths) else None
         self._steps_per_epoch = math.ceil(len(train_data[0]) / model.config.batch_size)
         self._step = 0
         self._evaluated = False  # whether the weights as they are have been
