@@ -9,15 +9,15 @@ import numpy as np
 from data.errors import ConfigError, DataError
 from data.formats import ENDINGS, ReadOptions, read_documents
 from data.lines import OPENERS
-from data.options import option
+from data.options import Options, option
 
 SPLITS = ("train", "val", "test")
 _ENDING = rf"({'|'.join(map(re.escape, ENDINGS))})({'|'.join(map(re.escape, OPENERS))})?"
 
 
 @dataclasses.dataclass
-class DataOptions(ReadOptions):
-    """Where the data is and how it is read and divided."""
+class SourceOptions(Options):
+    """Where the data is."""
 
     data_dir: str = option(
         None,
@@ -27,6 +27,12 @@ class DataOptions(ReadOptions):
         "absent",
         group="data",
     )
+
+
+@dataclasses.dataclass
+class DataOptions(ReadOptions, SourceOptions):
+    """Where the data is and how it is read and divided."""
+
     val_fraction: float = option(
         0.1,
         "share of a single file that validates, category by category",

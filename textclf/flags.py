@@ -6,7 +6,7 @@ from pathlib import Path
 from data.errors import ConfigError
 from data.formats import ReadOptions
 from data.options import Options, option
-from data.splits import DataOptions
+from data.splits import DataOptions, SourceOptions
 from textclf import runtime
 
 CNEWS_DIR = Path("data/cnews")
@@ -101,7 +101,7 @@ class TrainOptions(RunOptions, SkipOptions, DataOptions):
 
 
 @dataclasses.dataclass
-class TestOptions(ModelOptions, SkipOptions, ReadOptions):
+class TestOptions(ModelOptions, SkipOptions, ReadOptions, SourceOptions):
     """What testing needs."""
 
     data_dir: str = option(
