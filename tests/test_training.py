@@ -11,6 +11,7 @@ from textclf import tensorflow_v1 as tf
 from textclf import training
 from textclf.metrics import Metrics
 from textclf.runtime import seeded_graph
+from textclf.sealed import CheckpointError
 from textclf.training import DivergedError, Listener, Trainer
 from textclf.weights import WeightStore
 
@@ -289,3 +290,21 @@ def test_the_saved_scores_are_those_of_the_saved_weights(tmp_path):
         result = evaluate(session, model, *_data(6))
     assert result.accuracy == weights.best.val_accuracy
     assert result.loss == pytest.approx(weights.best.val_loss, rel=1e-6)
+
+
+def test_lost_scores_are_pointed_out_and_training_goes_on(tmp_path, caplog):
+    _train(tmp_path, num_epochs=1, print_per_batch=2)
+    (tmp_path / "metrics.jsonl").unlink()
+    outcome, *_ = _train(tmp_path, num_epochs=2, print_per_batch=2, resume=True)
+    assert outcome.steps == 8
+    assert "metrics.jsonl: 3 lines are missing" in caplog.text
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"step": 0, "loss": 1.0}', "\udcff"])
+def test_damaged_scores_are_refused_with_their_line(tmp_path, line):
+    _train(tmp_path, num_epochs=1, print_per_batch=2)
+    file = tmp_path / "metrics.jsonl"
+    lines = file.read_text().splitlines()
+    file.write_bytes("\n".join([lines[0], line, *lines[2:]]).encode("utf-8", "surrogateescape"))
+    with pytest.raises(CheckpointError, match=r"metrics.jsonl:2: not as written; restore the file"):
+        _train(tmp_path, num_epochs=2, print_per_batch=2, resume=True)

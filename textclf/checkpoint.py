@@ -200,7 +200,7 @@ def _check_format(file):
         about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return  # read_sealed tells what is wrong
-    if isinstance(about, dict) and about.get("format") != FORMAT:
+    if isinstance(about, dict) and about.get("format", FORMAT) != FORMAT:
         raise CheckpointError(
             f"{file}: format {about.get('format')}, this version reads {FORMAT}; "
             "use the version that wrote it"

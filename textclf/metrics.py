@@ -37,18 +37,16 @@ class Metrics:
             CheckpointError: a file cannot be written.
         """
         self._path = file
+        records = _read(file, keep)
         with _writing(file):
-            lines = file.read_text(encoding="utf-8").splitlines()[:keep] if keep else []
-            if len(lines) < keep:
-                _logger.warning("%s: %d lines are missing", file, keep - len(lines))
-            write_text(file, "".join(line + "\n" for line in lines))
+            write_text(file, "".join(json.dumps(record) + "\n" for record in records))
             self._file = file.open("a", encoding="utf-8")
-        self.records = len(lines)
+        self.records = len(records)
         with _writing(board):
             self._writers = {name: _open_events(board / _FOLDERS[name]) for name in _FOLDERS}
             self._event("train", graph_def=graph.as_graph_def().SerializeToString())
-            for line in lines:
-                self._add_point(json.loads(line))
+            for record in records:
+                self._add_point(record)
 
     def __enter__(self):
         return self
@@ -85,6 +83,30 @@ class Metrics:
     def _event(self, name, **content):
         event = tf.Event(wall_time=time.time(), **content)
         self._writers[name].write(event.SerializeToString())
+
+
+def _read(file, count):
+    """The first records of a metrics.jsonl; a warning is logged if it has not so many."""
+    lines = file.read_bytes().splitlines()[:count] if count and file.exists() else []
+    if len(lines) < count:
+        _logger.warning("%s: %d lines are missing; going on without", file, count - len(lines))
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            numbers = [record[name] for name in ("step", "loss", "accuracy")]
+            whole = record["split"] in _FOLDERS and all(
+                isinstance(n, (int, float)) for n in numbers
+            )
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            raise CheckpointError(
+                f"{file}:{number}: not as written; restore the file, or remove it to go on without "
+                "the scores until now"
+            )
+        records.append(record)
+    return records
 
 
 def _open_events(folder):
