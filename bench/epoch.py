@@ -48,9 +48,19 @@ def main():
                 step(ids, labels)
             seconds[name].append(time.perf_counter() - start_s)
     scale = len(batches["ours"]) / (count * arguments.parts)
-    ratios = [plain / ours for plain, ours in zip(*seconds.values(), strict=True)]
     for name, times in seconds.items():
         print(f"{name:>5}: {sum(times) * scale:.1f} s an epoch of {len(batches[name])} steps")
+    print_ratio(seconds)
+
+
+def print_ratio(seconds):
+    """Prints how many times faster ours is, from times measured in turn.
+
+    Args:
+        seconds: dict with "plain" and "ours", lists of float of one length.
+    """
+    pairs = zip(seconds["plain"], seconds["ours"], strict=True)
+    ratios = [plain / ours for plain, ours in pairs]
     print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})")
 
 

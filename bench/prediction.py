@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.epoch import MODELS
+from bench.epoch import MODELS, print_ratio
 from bench.reference import PLAIN
 from data.cnews_loader import batch_iter
 from textclf import evaluation, loading, runtime
@@ -64,10 +64,9 @@ def main():
             start_s = time.perf_counter()
             way(ids)
             seconds[name].append(time.perf_counter() - start_s)
-    ratios = [plain / ours for plain, ours in zip(*seconds.values(), strict=True)]
     for name, times in seconds.items():
         print(f"{name:>5}: {len(ids) / statistics.median(times):,.0f} documents a second")
-    print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})")
+    print_ratio(seconds)
 
 
 if __name__ == "__main__":
