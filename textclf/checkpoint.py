@@ -188,11 +188,6 @@ class RunDirectory:
         rows = (json.dumps(dataclasses.asdict(bad), ensure_ascii=False) for bad in bad_lines)
         write_text(path, "".join(row + "\n" for row in rows))
 
-    @property
-    def best_prefix(self):
-        """Path for `Saver.restore`: the name under which other scripts find the best weights."""
-        return self.path / "best_validation"
-
 
 def _check_format(file):
     """Tells a file of another version before its checksum is looked at."""

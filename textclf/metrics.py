@@ -19,7 +19,7 @@ from textclf import tensorflow_v1 as tf
 from textclf.sealed import CheckpointError, why
 
 _logger = logging.getLogger(__name__)
-_FOLDERS = {"train": "train", "validation": "validation"}  # two runs, so that their curves overlay
+_SPLITS = ("train", "validation")  # a folder each: two runs, so that their curves overlay
 
 
 class Metrics:
@@ -43,7 +43,7 @@ class Metrics:
             self._file = file.open("a", encoding="utf-8")
         self.records = len(records)
         with _writing(board):
-            self._writers = {name: _open_events(board / _FOLDERS[name]) for name in _FOLDERS}
+            self._writers = {name: _open_events(board / name) for name in _SPLITS}
             self._event("train", graph_def=graph.as_graph_def().SerializeToString())
             for record in records:
                 self._add_point(record)
@@ -95,9 +95,7 @@ def _read(file, count):
         try:
             record = json.loads(line)
             numbers = [record[name] for name in ("step", "loss", "accuracy")]
-            whole = record["split"] in _FOLDERS and all(
-                isinstance(n, (int, float)) for n in numbers
-            )
+            whole = record["split"] in _SPLITS and all(isinstance(n, (int, float)) for n in numbers)
         except (ValueError, KeyError, TypeError):
             whole = False
         if not whole:
