@@ -38,11 +38,8 @@ class TextCNN(TextClassifier):
 
     def encode(self, ids):
         config = self.config
-        # A window of nothing but padding takes part in the maximum, and one is as good as many:
-        # with kernel_size columns of common padding left, the result is that of the full length.
-        ids = layers.trim_padding(ids, keep=config.kernel_size)  # [batch, seq]
-        embedded = layers.embed(ids, config.vocab_size, config.embedding_dim)  # [batch, seq, dim]
+        table = layers.embedding(config.vocab_size, config.embedding_dim)  # [vocab_size, dim]
         with tf.name_scope("cnn"):
             return layers.conv1d_max(
-                embedded, "conv", config.num_filters, config.kernel_size
+                ids, table, "conv", config.num_filters, config.kernel_size
             )  # [batch, filters]

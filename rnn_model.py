@@ -4,10 +4,11 @@ import dataclasses
 
 from data.options import option
 from data.vocabulary import PAD_ID
-from textclf import layers
+from textclf import compiled, layers, recurrence
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
 from textclf.config import ClassifierConfig
+from textclf.lookup import distinct, lookup, trim_padding
 
 
 @dataclasses.dataclass
@@ -48,18 +49,25 @@ class TextRNN(TextClassifier):
     def encode(self, ids):
         config = self.config
         layer = {"gru": layers.gru, "lstm": layers.lstm}[config.rnn]
-        mask = None
+        documents = tf.shape(ids)[0]
+        ids = compiled.pad_rows(ids, compiled.round_up(documents, multiple=recurrence.CHAINS))
         if config.mask_padding:
             # A step that is padding in every row changes no state: it need not be computed.
-            ids = layers.trim_padding(ids)  # [batch, seq]
-            mask = tf.not_equal(ids, PAD_ID)  # [batch, seq]
-        hidden = layers.embed(ids, config.vocab_size, config.embedding_dim)  # [batch, seq, dim]
+            ids = trim_padding(ids)  # [batch, seq]
+        ids = tf.transpose(ids)  # [seq, batch]
+        keep = tf.not_equal(ids, PAD_ID) if config.mask_padding else tf.ones_like(ids)
+        keep = tf.cast(keep, tf.float32)[:, :, tf.newaxis]  # [seq, batch, 1]
+        table = layers.embedding(config.vocab_size, config.embedding_dim)  # [vocab_size, dim]
+        used, rows = distinct(ids, config.vocab_size)  # [used], [seq, batch]
+        hidden = lookup(table, used)  # [used, dim]
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):
                 with tf.variable_scope(f"cell_{index}"):
-                    hidden = layer(hidden, mask, config.hidden_dim)  # [batch, seq, hidden_dim]
+                    hidden = layer(
+                        hidden, keep, config.hidden_dim, rows
+                    )  # [seq, batch, hidden_dim]
                     if index == config.num_layers - 1:
                         # relies on left padding: the last step is the document's last character
-                        hidden = hidden[:, -1]  # [batch, hidden_dim]
-                    hidden = self.dropout(hidden)
-        return hidden
+                        hidden = hidden[-1]  # [batch, hidden_dim]
+                    hidden, rows = self.dropout(hidden), None
+        return hidden[:documents]

@@ -12,7 +12,9 @@ class PlainCNN(TextCNN):
 
     def encode(self, ids):
         config = self.config
-        embedded = layers.embed(ids, config.vocab_size, config.embedding_dim)  # [batch, seq, dim]
+        embedded = tf.nn.embedding_lookup(
+            layers.embedding(config.vocab_size, config.embedding_dim), ids
+        )  # [batch, seq, dim]
         with tf.variable_scope("conv"):
             shape = [config.kernel_size, config.embedding_dim, config.num_filters]
             kernel = tf.get_variable("kernel", shape)
@@ -31,7 +33,9 @@ class PlainRNN(TextRNN):
     def encode(self, ids):
         config = self.config
         mask = tf.not_equal(ids, PAD_ID) if config.mask_padding else tf.ones_like(ids, tf.bool)
-        hidden = layers.embed(ids, config.vocab_size, config.embedding_dim)  # [batch, seq, dim]
+        hidden = tf.nn.embedding_lookup(
+            layers.embedding(config.vocab_size, config.embedding_dim), ids
+        )  # [batch, seq, dim]
         layer = {"gru": _plain_gru, "lstm": _plain_lstm}[config.rnn]
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):

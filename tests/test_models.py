@@ -9,7 +9,7 @@ from data.errors import ConfigError
 from rnn_model import TextRNN, TRNNConfig
 from tests import oracles
 from tests.conftest import SIZES, initialised_session, ragged_ids
-from textclf import layers
+from textclf import compiled, layers, lookup
 from textclf import tensorflow_v1 as tf
 from textclf.runtime import seeded_graph
 
@@ -134,11 +134,19 @@ def test_padding_changes_nothing_when_masked_and_something_when_not(graph, rando
 BATCHES = [(12, 12, 12), (3, 0, 12, 7), (0, 0), (5, 2, 9, 1), (5,)]
 
 
+@pytest.fixture(params=[0, 1 << 60], ids=["compiled", "not compiled"])
+def worthwhile(request, monkeypatch):
+    """Whether everything is compiled, or nothing."""
+    monkeypatch.setattr(compiled, "WORTHWHILE", request.param)
+
+
+@pytest.mark.usefixtures("worthwhile")
 def test_cnn_matches_the_plain_graph(random):
     sizes = {"seq_length": 12, "vocab_size": 30, "embedding_dim": 16, "num_filters": 24}
     _check_against_plain_graph(TextCNN, TCNNConfig(**sizes, kernel_size=3), random)
 
 
+@pytest.mark.usefixtures("worthwhile")
 @pytest.mark.parametrize("mask_padding", [True, False])
 @pytest.mark.parametrize("rnn", ["gru", "lstm"])
 def test_rnn_matches_the_plain_graph(random, rnn, mask_padding):
@@ -181,14 +189,15 @@ def _prepare(build, config):
     return session, model, {"loss": model.loss, "logits": model.logits, **dense}
 
 
-def test_trim_padding_keeps_what_is_asked_for(graph):
-    ids = tf.placeholder(tf.int32, [None, None])
-    trimmed = layers.trim_padding(ids, keep=2)
+@pytest.mark.parametrize(
+    ("keep", "row", "length"),
+    [(0, [0, 0, 0, 0, 5], 1), (2, [0, 0, 0, 0, 5], 3), (2, [0, 0, 6, 0, 5], 5), (0, [0] * 5, 1)],
+)
+def test_trim_padding_keeps_what_is_asked_for(graph, keep, row, length):
+    ids = tf.placeholder(tf.int32, [None, 5])
     with tf.Session(graph=graph) as session:
-        run = lambda rows: session.run(trimmed, {ids: rows}).tolist()  # noqa: E731
-        assert run([[0, 0, 0, 0, 5], [0, 0, 0, 6, 7]]) == [[0, 0, 0, 5], [0, 0, 6, 7]]
-        assert run([[0, 3, 0, 0, 5]]) == [[0, 3, 0, 0, 5]]
-        assert run([[0, 0, 0]]) == [[0, 0, 0]]
+        trimmed = session.run(lookup.trim_padding(ids, keep), {ids: [[0] * 5, row]})
+    np.testing.assert_array_equal(trimmed, np.array([[0] * 5, row])[:, 5 - length :])
 
 
 def test_variable_names_and_shapes_are_those_of_the_original_checkpoints(graph):

@@ -1,5 +1,7 @@
 """How TensorFlow runs: on which device, and whether repeatably."""
 
+import ctypes
+
 from data.errors import Failure
 from textclf import tensorflow_v1 as tf
 
@@ -33,9 +35,26 @@ def configure(device="auto", *, deterministic=False):
         import tensorflow  # the v1 API has no name for it
 
         tensorflow.config.experimental.enable_op_determinism()
+    _keep_freed_memory()
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
     return config
+
+
+def _keep_freed_memory():
+    """Lets the C library reuse large blocks, where it is glibc.
+
+    It gives them back to the system otherwise, and every step of a training gets the pages of its
+    tensors anew, one by one: that takes longer than to compute what is in them.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library, or none
+        return
+    trim_threshold, mmap_max, arena_max = -1, -4, -8  # names of malloc.h
+    mallopt(trim_threshold, -1)  # never
+    mallopt(mmap_max, 0)  # no block of its own mapping, which goes when the block does
+    mallopt(arena_max, 1)  # the others are limited to 64 MiB
 
 
 def seeded_graph(seed=0):

@@ -1,0 +1,72 @@
+"""From ids to vectors, in both directions."""
+
+from data.vocabulary import PAD_ID
+from textclf import compiled
+from textclf import tensorflow_v1 as tf
+
+
+def trim_padding(ids, keep=0):
+    """Drops leading columns that are padding in every row.
+
+    Args:
+        ids: int32 [batch, seq], padded on the left (relies on left padding: cnews_loader); seq is
+            known when the graph is built.
+        keep: int, how many such columns stay at least.
+
+    Returns:
+        int32 [batch, <= seq], of one of few lengths.
+    """
+    with tf.name_scope("trim_padding"):
+        seq = ids.shape[1]
+        used = tf.reduce_any(tf.not_equal(ids, PAD_ID), axis=0)  # [seq]
+        needed = keep + tf.reduce_max(tf.where_v2(used, tf.range(seq, 0, -1), 0))
+        return ids[:, seq - compiled.round_up(tf.minimum(needed, seq), limit=seq) :]
+
+
+def distinct(ids, vocab_size):
+    """The ids that are used: what depends on the character alone is computed once for each.
+
+    Args:
+        ids: int32, any shape.
+        vocab_size: int, above every id.
+
+    Returns:
+        (used, rows): int32 [used], the distinct ids and zeros up to a rounded length; int32 of the
+        shape of ids, where each one is among them.
+    """
+    used, rows = tf.unique(tf.reshape(ids, [-1]))
+    used = compiled.pad_rows(used, compiled.round_up(tf.size(used), vocab_size))
+    return used, tf.reshape(rows, tf.shape(ids))
+
+
+def lookup(table, ids):
+    """The vectors of ids.
+
+    The gradient is dense, unlike that of TensorFlow's own lookup: Adam moves every row in every
+    step, and does so faster if it need not find out first which rows come more than once.
+
+    Args:
+        table: float32 [rows, dim].
+        ids: int32 of any shape.
+
+    Returns:
+        float32 [..., dim].
+    """
+
+    def gather(table):
+        def gradient(d_vectors):
+            d_vectors = tf.reshape(d_vectors, [-1, table.shape[1]])
+            return compiled.call(
+                _add_up,
+                [d_vectors, tf.reshape(ids, [-1]), tf.zeros_like(table)],
+                work=tf.size(d_vectors, out_type=tf.int64),
+            )
+
+        return tf.gather(table, ids), gradient
+
+    return tf.custom_gradient(gather)(table)
+
+
+def _add_up(vectors, ids, start):
+    """Adds vectors [n, dim] to the rows `ids` [n] of `start` [rows, dim], in order."""
+    return tf.tensor_scatter_nd_add(start, ids[:, tf.newaxis], vectors)
