@@ -1,68 +1,154 @@
-"""Time of an epoch on a data set, plain graph and ours: `python -m bench.epoch --data-dir DIR`.
+"""Time of an epoch on a data set, plain graph and ours in turn.
 
-Plain is the graph of bench/reference.py on batches in random order, ours groups documents of
-similar length. Batches of both are run in turn, the same share of an epoch each.
+Ours is the Trainer that `train` runs, scores and all, without the evaluations: it decides which
+documents share a batch. Plain is the plain graph alone, in batches as the original draws them. They
+take turns of so many steps each.
 """
 
-import argparse
-import statistics
+import contextlib
+import dataclasses
+import itertools
+import math
+import sys
+import tempfile
 import time
 from pathlib import Path
 
-from bench.reference import PLAIN
-from bench.train_step import prepare
-from cnn_model import TCNNConfig, TextCNN
+from bench.models import MODELS, build_config, model_classes, opened
+from bench.side_by_side import BenchOptions, Comparison, bench_parser, report, run_bench
 from data.cnews_loader import batch_iter
-from data.encoding import lengths_of
-from rnn_model import TextRNN, TRNNConfig
-from textclf import loading
-from textclf.flags import TrainOptions
+from data.options import option
+from textclf import loading, metrics, training, weights
+from textclf.flags import SAMPLE_DIR, TrainOptions
 
-MODELS = {"cnn": (TCNNConfig, TextCNN), "rnn": (TRNNConfig, TextRNN)}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--model", choices=MODELS, default="cnn", help="(default cnn)")
-    parser.add_argument("--rnn", choices=("gru", "lstm"), default="gru", help="(default gru)")
-    parser.add_argument("--share", type=float, default=1.0, help="of an epoch (default 1)")
-    parser.add_argument("--parts", type=int, default=5, help="turns it is run in (default 5)")
-    arguments = parser.parse_args()
-    config_class, model_class = MODELS[arguments.model]
-    config = config_class(rnn=arguments.rnn) if arguments.model == "rnn" else config_class()
-    x, y = loading.load_training(arguments.data_dir, TrainOptions(), config, {}).train
-    batches = {
-        "plain": list(batch_iter(x, y, config.batch_size, seed=1)),
-        "ours": list(batch_iter(x, y, config.batch_size, seed=1, lengths=lengths_of(x))),
-    }
-    steps = {"plain": prepare(PLAIN[model_class], config), "ours": prepare(model_class, config)}
-    count = max(1, round(len(batches["ours"]) * arguments.share / arguments.parts))
-    seconds = {name: [] for name in steps}
-    for name, step in steps.items():
-        step(*batches[name][-1])  # warms up
-    for part in range(arguments.parts):
-        for name, step in steps.items():
-            start_s = time.perf_counter()
-            for ids, labels in batches[name][part * count : (part + 1) * count]:
-                step(ids, labels)
-            seconds[name].append(time.perf_counter() - start_s)
-    scale = len(batches["ours"]) / (count * arguments.parts)
-    for name, times in seconds.items():
-        print(f"{name:>5}: {sum(times) * scale:.1f} s an epoch of {len(batches[name])} steps")
-    print_ratio(seconds)
+_NEVER = 10**9  # steps
 
 
-def print_ratio(seconds):
-    """Prints how many times faster ours is, from times measured in turn.
+@dataclasses.dataclass
+class EpochOptions(BenchOptions):
+    """What to measure."""
+
+    data_dir: str = option(str(SAMPLE_DIR), "data set, as for training", group="data")
+    model: str = option("cnn", "which model", group="model", choices=MODELS)
+    seq_length: int = option(
+        600, "characters of a document that are read", group="words", minimum=1
+    )
+    share: float = option(
+        1.0, "how much of an epoch to run; the rest is inferred", group="training", above=0.0
+    )
+    turns: int = option(5, "turns that it is run in", group="output", minimum=1)
+    warm_up: int = option(3, "steps of each before, not counted", group="output", minimum=1)
+
+
+class TurnTaking(training.Listener):
+    """Times a Trainer in turns of so many steps; between them the other one has its turn.
+
+    Attributes:
+        trainer: Trainer that it listens to, to be set before it trains.
+        times_s: list of float, seconds of the turns that are over.
+    """
+
+    def __init__(self, warm_up, steps, turns, other):
+        """
+        Args:
+            warm_up: int, steps before the first turn, >= 1.
+            steps: int, steps of a turn.
+            turns: int; the training is stopped after them.
+            other: function without arguments that takes the other's turn.
+        """
+        self.trainer = None
+        self.times_s = []
+        self._warm_up, self._steps, self._turns, self._other = warm_up, steps, turns, other
+        self._start_s = None
+
+    def step(self, steps):
+        done = steps - self._warm_up
+        if done < 0 or done % self._steps:
+            return
+        if done > 0:
+            self.times_s.append(time.perf_counter() - self._start_s)
+            self._other()
+        if len(self.times_s) == self._turns:
+            self.trainer.stop()
+        self._start_s = time.perf_counter()
+
+
+class PlainTurns:
+    """Trains the plain graph on batches in random order, some steps whenever it is called.
+
+    Attributes:
+        times_s: list of float, seconds of the turns that are over.
+    """
+
+    def __init__(self, model, session, data, warm_up, steps):
+        self.times_s = []
+        self._model, self._session, self._steps = model, session, steps
+        self._batches = itertools.chain.from_iterable(
+            batch_iter(*data, model.config.batch_size, seed=epoch) for epoch in itertools.count()
+        )
+        self._train(warm_up)
+
+    def _train(self, steps):
+        for batch in itertools.islice(self._batches, steps):
+            feed = self._model.feed(*batch, self._model.config.dropout_keep_prob)
+            self._session.run(self._model.optim, feed)
+
+    def __call__(self):
+        start_s = time.perf_counter()
+        self._train(self._steps)
+        self.times_s.append(time.perf_counter() - start_s)
+
+
+def measure(options, _):
+    """Times an epoch; returns the results."""
+    config = build_config(options.model, seq_length=options.seq_length)
+    config.print_per_batch = config.require_improvement = _NEVER
+    data = loading.load_training(Path(options.data_dir), TrainOptions(), config, {})
+    epoch_steps = math.ceil(len(data.train[0]) / config.batch_size)
+    steps = max(1, round(epoch_steps * options.share / options.turns))
+    config.num_epochs = math.ceil((options.warm_up + steps * options.turns) / epoch_steps)
+    classes = model_classes(options.model)
+    with contextlib.ExitStack() as stack:
+        plain = stack.enter_context(opened(classes["plain"], config))
+        ours = stack.enter_context(opened(classes["ours"], config))
+        other = PlainTurns(*plain, data.train, options.warm_up, steps)
+        listener = TurnTaking(options.warm_up, steps, options.turns, other)
+        train(*ours, data, listener)
+    title = f"{options.model}, an epoch of {epoch_steps} steps"
+    times_s = {"plain": other.times_s, "ours": listener.times_s}
+    return report([Comparison(title, times_s, scale=epoch_steps / steps)])
+
+
+def train(model, session, data, listener):
+    """Runs the Trainer as `train` does, until the listener stops it.
 
     Args:
-        seconds: dict with "plain" and "ours", lists of float of one length.
+        model, session: see `models.opened`.
+        data: TrainingData; one document of its validation split is evaluated, before the first
+            step and after the last.
+        listener: TurnTaking.
     """
-    pairs = zip(seconds["plain"], seconds["ours"], strict=True)
-    ratios = [plain / ours for plain, ours in pairs]
-    print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})")
+    with tempfile.TemporaryDirectory() as name, session.graph.as_default():
+        folder = Path(name)
+        board = folder / "board"
+        with metrics.Metrics(folder / "metrics.jsonl", board, session.graph, keep=0) as scores:
+            listener.trainer = training.Trainer(
+                model,
+                weights.WeightStore(folder),
+                data.train,
+                tuple(array[:1] for array in data.val),
+                seed=1,
+                metrics=scores,
+                listener=listener,
+            )
+            listener.trainer.train(session)
+
+
+def main(arguments=None):
+    """Runs the command line; returns the exit status."""
+    parser = bench_parser("epoch", __doc__, EpochOptions)
+    return run_bench(parser, EpochOptions, measure, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,145 +1,171 @@
-"""Time and memory of loading, a plain loop and ours: `python -m bench.loading FILE`.
+"""Time and memory of vocabulary and encoding, a plain loop with a dict and ours in turn.
 
-The file (`label<TAB>text` lines) is repeated to `--documents` documents. Vocabulary and encoding
-are timed in turn, plain and ours, on the same texts; peak memory is measured in processes of
-their own.
+A file of label<TAB>text lines is repeated until there are so many documents; both ways get the same
+texts. Peak memory is that of a process of its own, which reads, counts and encodes.
 """
 
-import argparse
+import dataclasses
 import itertools
-import json
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
+from bench.memory import MB, peak_memory
+from bench.side_by_side import (
+    BenchOptions,
+    Comparison,
+    DifferentError,
+    bench_parser,
+    report,
+    run_bench,
+    time_in_turn,
+)
+from data import lazy_numpy as np
 from data.encoding import Encoder
+from data.errors import DataError
 from data.formats import read_documents
+from data.options import option
+from data.splits import find_split
 from data.vocabulary import count_words
+from textclf.flags import SAMPLE_DIR
 
 VOCAB_SIZE, SEQ_LENGTH = 5000, 600
-MIB = 2**20
 
 
-def plain_vocabulary(texts):
-    """The most frequent characters, each counted in a dict."""
-    counts = Counter()
-    for text in texts:
-        counts.update(text)
-    return ["<PAD>"] + [word for word, _ in counts.most_common(VOCAB_SIZE - 1)]
+@dataclasses.dataclass
+class LoadingOptions(BenchOptions):
+    """What to measure."""
+
+    documents: int = option(50_000, "how many", group="data", minimum=1)
+    rounds: int = option(5, "times that they are counted and encoded", group="output", minimum=1)
 
 
-def plain_encoding(texts, word_to_id):
-    """int32 ids [n, SEQ_LENGTH], looked up one by one."""
-    ids = np.zeros((len(texts), SEQ_LENGTH), dtype=np.int32)
-    for row, text in zip(ids, texts, strict=True):
-        known = [word_to_id[word] for word in text if word in word_to_id][-SEQ_LENGTH:]
-        if known:
-            row[-len(known) :] = known
-    return ids
+class PlainLoop:
+    """Counts and looks up one character after the other."""
+
+    @staticmethod
+    def vocabulary(texts):
+        """The most frequent characters, list of str."""
+        counts = Counter()
+        for text in texts:
+            counts.update(text)
+        return ["<PAD>"] + [word for word, _ in counts.most_common(VOCAB_SIZE - 1)]
+
+    @staticmethod
+    def encode(texts, word_to_id):
+        """int32 ids [n, SEQ_LENGTH]."""
+        ids = np.zeros((len(texts), SEQ_LENGTH), dtype=np.int32)
+        for row, text in zip(ids, texts, strict=True):
+            known = [word_to_id[word] for word in text if word in word_to_id][-SEQ_LENGTH:]
+            if known:
+                row[-len(known) :] = known
+        return ids
 
 
-def our_encoding(texts, word_to_id):
-    return Encoder(word_to_id, SEQ_LENGTH).encode(texts).ids
+class Ours:
+    """The same by the modules of the project."""
+
+    @staticmethod
+    def vocabulary(texts):
+        return count_words(texts, VOCAB_SIZE)
+
+    @staticmethod
+    def encode(texts, word_to_id):
+        return Encoder(word_to_id, SEQ_LENGTH).encode(texts).ids
 
 
-def our_vocabulary(texts):
-    return count_words(texts, VOCAB_SIZE)
+WAYS = {"plain": PlainLoop, "ours": Ours}
 
 
-def timed(function, *arguments):
-    """Returns (seconds, result)."""
-    start_s = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start_s, result
+def load(path):
+    """Reads a file, counts and encodes; what the process of the memory measurement does."""
+    texts = read_documents(path).texts
+    words = Ours.vocabulary(texts)
+    Ours.encode(texts, {word: index for index, word in enumerate(words)})
 
 
-def peak_mib(path, stage):
-    """Peak memory of a process that reads, counts and encodes a file up to some stage, in MiB."""
-    code = f"from bench.loading import measure; measure({str(path)!r}, {stage!r})"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(run.stdout)
-
-
-def measure(path, stage):
-    """Prints this process's peak memory in MiB after a stage: "start" or "encode"."""
-    if stage == "encode":
-        texts = read_documents(path).texts
-        words = our_vocabulary(texts)
-        our_encoding(texts, {word: index for index, word in enumerate(words)})
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, help="label<TAB>text lines to repeat")
-    parser.add_argument("--documents", type=int, default=50_000, help="(default 50000)")
-    parser.add_argument("--rounds", type=int, default=3, help="(default 3)")
-    parser.add_argument("--json", type=Path, help="file to write the numbers to")
-    arguments = parser.parse_args()
+def measure(options, parsed):
+    """Times and measures the loading of a file; returns the results."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "repeated.train.txt"
-        with (
-            arguments.file.open(encoding="utf-8") as source,
-            path.open("w", encoding="utf-8") as repeated,
-        ):
-            lines = source.readlines()
-            repeated.writelines(itertools.islice(itertools.cycle(lines), arguments.documents))
-        # Before this process grows: on Linux a child's peak begins at its parent's size.
-        used_mib = peak_mib(path, "encode") - peak_mib(path, "start")
-        numbers = compare(path, arguments.rounds, used_mib)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(numbers, indent=2) + "\n")
+        small, large = (Path(folder) / f"{name}.txt" for name in ("small", "large"))
+        repeat(parsed.file, small, 1)
+        repeat(parsed.file, large, options.documents)
+        memory = measure_memory(small, large, options.documents)  # first, see peak_memory
+        start_s = time.perf_counter()
+        texts = read_documents(large).texts
+        print(f"{len(texts):,} documents read in {time.perf_counter() - start_s:.2f} s")
+    return {**memory, **report(compare(texts, options.rounds))}
 
 
-def compare(path, rounds, used_mib):
-    """Measures and prints; returns dict of the numbers."""
-    read_s, documents = timed(read_documents, path)
-    texts = documents.texts
-    text_mib = path.stat().st_size / MIB
-    array_mib = len(texts) * SEQ_LENGTH * 4 / MIB
-    print(f"{len(texts)} documents, {text_mib:.0f} MiB; read in {read_s:.2f} s")
-    seconds = {"plain": [], "ours": []}
-    for _ in range(rounds):
-        results = {}
-        for name, count, encode in (
-            ("plain", plain_vocabulary, plain_encoding),
-            ("ours", our_vocabulary, our_encoding),
-        ):
-            vocabulary_s, words = timed(count, texts)
-            word_to_id = {word: index for index, word in enumerate(sorted(words))}
-            encoding_s, ids = timed(encode, texts, word_to_id)
-            seconds[name].append((vocabulary_s, encoding_s))
-            results[name] = (sorted(words), ids)
-        # Ties at the end of the vocabulary may be broken differently; without any, all is equal.
-        if results["plain"][0] == results["ours"][0]:
-            assert np.array_equal(results["plain"][1], results["ours"][1])
-    print("          vocabulary s  encoding s  together s")
-    for name, times in seconds.items():
-        vocabulary_s, encoding_s = map(statistics.median, zip(*times, strict=True))
-        together_s = statistics.median(map(sum, times))
-        print(f"{name:>8}  {vocabulary_s:>12.2f}  {encoding_s:>10.2f}  {together_s:>10.2f}")
-    ratios = [
-        sum(plain) / sum(ours)
-        for plain, ours in zip(seconds["plain"], seconds["ours"], strict=True)
-    ]
-    print(f"ratio {statistics.median(ratios):.1f} ({min(ratios):.1f} - {max(ratios):.1f})")
-    limit_mib = text_mib + 2 * array_mib
-    print(f"peak memory {used_mib:.0f} MiB; text and twice the arrays are {limit_mib:.0f} MiB")
-    return {
-        "documents": len(texts),
-        "seconds": seconds,
-        "ratios": ratios,
-        "peak_mib": used_mib,
-        "limit_mib": limit_mib,
+def repeat(source, target, count):
+    """Writes the first `count` lines of an endless repetition of a file."""
+    try:
+        with source.open(encoding="utf-8") as lines:
+            repeated = itertools.islice(itertools.cycle(lines), count)
+            with target.open("w", encoding="utf-8") as file:
+                file.writelines(repeated)
+    except OSError as error:
+        raise DataError(f"{source}: {error.strerror}; give a text file") from None
+
+
+def measure_memory(small, large, documents):
+    """Prints the memory that a large file takes beside that of a small one; returns results."""
+    code = "import sys; from pathlib import Path; from bench import loading; "
+    code += "loading.load(Path(sys.argv[1]))"
+    peaks = [peak_memory([sys.executable, "-c", code, str(path)])[0] for path in (small, large)]
+    taken, text_bytes = peaks[1] - peaks[0], large.stat().st_size
+    ids_bytes = documents * SEQ_LENGTH * 4
+    print(
+        f"peak memory {taken / MB:,.0f} MB; "
+        f"text and twice the ids are {(text_bytes + 2 * ids_bytes) / MB:,.0f} MB"
+    )
+    return {"peak_bytes": taken, "text_bytes": text_bytes, "ids_bytes": ids_bytes}
+
+
+def compare(texts, rounds):
+    """Times both ways on texts; returns a list of Comparison.
+
+    Raises:
+        DifferentError: their ids differ.
+    """
+    # One vocabulary for both: of characters that are equally rare they may choose others.
+    word_to_id = {word: index for index, word in enumerate(Ours.vocabulary(texts))}
+    if not np.array_equal(*(way.encode(texts, word_to_id) for way in WAYS.values())):
+        raise DifferentError("the plain loop and ours give different ids")
+
+    def calls(function):
+        return {name: function(way) for name, way in WAYS.items()}
+
+    vocabulary = calls(lambda way: lambda: way.vocabulary(texts))
+    ids = calls(lambda way: lambda: way.encode(texts, word_to_id))
+    times_s = [time_in_turn(ways, rounds, warm_up=0) for ways in (vocabulary, ids)]
+    both = {
+        name: [sum(pair) for pair in zip(*(times[name] for times in times_s), strict=True)]
+        for name in WAYS
     }
+    title = f"of {len(texts):,} documents"
+    return [
+        Comparison(f"vocabulary {title}", times_s[0]),
+        Comparison(f"ids {title}", times_s[1]),
+        Comparison("both", both),
+    ]
+
+
+def main(arguments=None):
+    """Runs the command line; returns the exit status."""
+    parser = bench_parser("loading", __doc__, LoadingOptions)
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        default=find_split(SAMPLE_DIR, "train"),
+        metavar="FILE",
+        help="text to repeat (default the training split of the bundled corpus)",
+    )
+    return run_bench(parser, LoadingOptions, measure, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,100 +1,182 @@
-"""The plain graph, as the original code builds it: what the fast layers are measured against."""
+"""The plain graphs, as the original code builds them: what ours is measured and tested against.
+
+They take nothing from the layers they are the measure of, and no shortcut: every window and every
+step of the full length is computed, all gradients are TensorFlow's own. Variables have the names
+they have there, so that weights go from one graph to the other by `tf.train.Saver`.
+"""
+
+import contextlib
 
 from cnn_model import TextCNN
 from data.vocabulary import PAD_ID
 from rnn_model import TextRNN
-from textclf import layers
 from textclf import tensorflow_v1 as tf
 
 
-class PlainCNN(TextCNN):
-    """TextCNN without any shortcut: every window of the full length, TensorFlow's own gradient."""
+class PlainClassifier:
+    """Placeholders, score head, loss, accuracy, optimiser; a model adds `encode`.
 
-    def encode(self, ids):
+    Attributes: those of TextClassifier with the same names.
+    """
+
+    def __init__(self, config, training=True):
+        """Builds the graph.
+
+        Args:
+            config: ClassifierConfig.
+            training: bool, whether to add the optimiser. Dropout is there in any case.
+        """
+        self.config = config
+        self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
+        self.input_y = tf.placeholder(tf.float32, [None, config.num_classes], name="input_y")
+        self.keep_prob = tf.placeholder(tf.float32, [], name="keep_prob")
+        table = tf.get_variable("embedding", [config.vocab_size, config.embedding_dim])
+        embedded = tf.nn.embedding_lookup(table, self.input_x)  # [batch, seq, dim]
+        features = self.encode(embedded)  # [batch, features]
+        hidden = _dense(features, "fc1", config.hidden_dim)  # [batch, hidden_dim]
+        hidden = tf.nn.relu(tf.nn.dropout(hidden, rate=1.0 - self.keep_prob))
+        self.logits = _dense(hidden, "fc2", config.num_classes)  # [batch, classes]
+        self.probabilities = tf.nn.softmax(self.logits)
+        self.y_pred_cls = tf.argmax(self.probabilities, 1)  # [batch]
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(
+            labels=self.input_y, logits=self.logits
+        )  # [batch]
+        self.loss = tf.reduce_mean(cross_entropy)
+        correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
+        self.acc = tf.reduce_mean(tf.cast(correct, tf.float32))
+        self.optim = None
+        if training:
+            with tf.name_scope("optimize"):
+                self.optim = tf.train.AdamOptimizer(config.learning_rate).minimize(self.loss)
+
+    def encode(self, embedded):
+        """Features [batch, features] of vectors [batch, seq, dim]."""
+        raise NotImplementedError
+
+    def feed(self, ids, labels=None, keep_prob=1.0):
+        """The feed_dict of a batch, see TextClassifier.feed."""
+        feed_dict = {self.input_x: ids, self.keep_prob: keep_prob}
+        if labels is not None:
+            feed_dict[self.input_y] = labels
+        return feed_dict
+
+
+class PlainCNN(PlainClassifier):
+    """One convolution over the full length, then the maximum over all of its windows."""
+
+    def encode(self, embedded):
         config = self.config
-        embedded = tf.nn.embedding_lookup(
-            layers.embedding(config.vocab_size, config.embedding_dim), ids
-        )  # [batch, seq, dim]
-        with tf.variable_scope("conv"):
-            shape = [config.kernel_size, config.embedding_dim, config.num_filters]
-            kernel = tf.get_variable("kernel", shape)
-            bias = tf.get_variable("bias", [config.num_filters], initializer=tf.zeros_initializer())
+        kernel, bias = _weights(
+            "conv", [config.kernel_size, config.embedding_dim, config.num_filters]
+        )
         windows = tf.nn.conv1d(embedded, kernel, stride=1, padding="VALID")
         windows = tf.nn.bias_add(windows, bias)  # [batch, seq - kernel_size + 1, filters]
         return tf.reduce_max(windows, axis=1)  # [batch, filters]
 
 
-class PlainRNN(TextRNN):
-    """TextRNN without any shortcut: a product of [x, h] in every step, padding computed too.
+class PlainRNN(PlainClassifier):
+    """`tf.nn.dynamic_rnn` over layers of cells, with dropout after each; read at the last step."""
 
-    The equations are those of `layers.gru` and `layers.lstm`.
-    """
-
-    def encode(self, ids):
+    def encode(self, embedded):
         config = self.config
-        mask = tf.not_equal(ids, PAD_ID) if config.mask_padding else tf.ones_like(ids, tf.bool)
-        hidden = tf.nn.embedding_lookup(
-            layers.embedding(config.vocab_size, config.embedding_dim), ids
-        )  # [batch, seq, dim]
-        layer = {"gru": _plain_gru, "lstm": _plain_lstm}[config.rnn]
+        inputs = (embedded,)
+        if config.mask_padding:
+            inputs += (tf.not_equal(self.input_x, PAD_ID)[:, :, tf.newaxis],)  # [batch, seq, 1]
+        cell = _Layers(config, self.keep_prob)
+        with _no_warning():
+            outputs, _ = tf.nn.dynamic_rnn(cell, inputs, dtype=tf.float32)  # [batch, seq, units]
+        return outputs[:, -1]  # [batch, hidden_dim]
+
+
+@contextlib.contextmanager
+def _no_warning():
+    """Within the block, TensorFlow does not say that `dynamic_rnn` is old: it is meant to be."""
+    before = tf.logging.get_verbosity()
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    try:
+        yield
+    finally:
+        tf.logging.set_verbosity(before)
+
+
+class _Layers:
+    """What `dynamic_rnn` calls in every step: the cells of all layers on top of each other."""
+
+    def __init__(self, config, keep_prob):
+        self._keep_prob = keep_prob
+        self._cells = []
+        cell_class = {"gru": _GruCell, "lstm": _LstmCell}[config.rnn]
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):
+                dim = config.hidden_dim if index else config.embedding_dim
                 with tf.variable_scope(f"cell_{index}"):
-                    hidden = layer(hidden, mask, config.hidden_dim)  # [batch, seq, hidden_dim]
-                    if index == config.num_layers - 1:
-                        hidden = hidden[:, -1]  # [batch, hidden_dim]
-                    hidden = self.dropout(hidden)
-        return hidden
+                    self._cells.append(cell_class(dim, config.hidden_dim))
+        self.output_size = config.hidden_dim
+        self.state_size = tuple((config.hidden_dim,) * cell.states for cell in self._cells)
+
+    def zero_state(self, batch, dtype):
+        return tuple(
+            tuple(tf.zeros([batch, size], dtype) for size in sizes) for sizes in self.state_size
+        )
+
+    def __call__(self, inputs, states, scope=None):
+        hidden, *keep = inputs  # [batch, dim]; bool [batch, 1], False where states stay as they are
+        new_states = []
+        for cell, state in zip(self._cells, states, strict=True):
+            new_state = cell(hidden, *state)
+            if keep:
+                pairs = zip(new_state, state, strict=True)
+                new_state = tuple(tf.where_v2(keep[0], new, old) for new, old in pairs)
+            new_states.append(new_state)
+            hidden = tf.nn.dropout(new_state[-1], rate=1.0 - self._keep_prob)  # [batch, units]
+        return hidden, tuple(new_states)
 
 
-def _affine(inputs, units, bias=0.0):
-    """The kernel [inputs, units] and the bias of the current scope."""
-    kernel = tf.get_variable("kernel", [inputs, units])
-    return kernel, tf.get_variable("bias", [units], initializer=tf.constant_initializer(bias))
+class _GruCell:
+    """One step of a GRU; see `layers.gru` for the equations."""
+
+    states = 1
+
+    def __init__(self, dim, units):
+        with tf.variable_scope("gru_cell"):
+            self._gates = _weights("gates", [dim + units, 2 * units], bias=1.0)
+            self._candidate = _weights("candidate", [dim + units, units])
+
+    def __call__(self, x, h):
+        r, u = tf.split(tf.sigmoid(_affine(tf.concat([x, h], 1), *self._gates)), 2, axis=1)
+        c = tf.tanh(_affine(tf.concat([x, r * h], 1), *self._candidate))
+        return (u * h + (1.0 - u) * c,)
 
 
-def _plain_gru(inputs, mask, units):
-    size = inputs.shape[-1] + units
-    with tf.variable_scope("gru_cell"):
-        with tf.variable_scope("gates"):
-            gates_kernel, gates_bias = _affine(size, 2 * units, bias=1.0)
-        with tf.variable_scope("candidate"):
-            candidate_kernel, candidate_bias = _affine(size, units)
+class _LstmCell:
+    """One step of an LSTM; see `layers.lstm` for the equations."""
 
-    def step(state, x_and_keep):
-        (h,), (x, keep) = state, x_and_keep  # [batch, units], [batch, dim], [batch, 1]
-        gates = tf.sigmoid(tf.matmul(tf.concat([x, h], 1), gates_kernel) + gates_bias)
-        r, u = tf.split(gates, 2, axis=1)
-        c = tf.tanh(tf.matmul(tf.concat([x, r * h], 1), candidate_kernel) + candidate_bias)
-        return (tf.where_v2(keep, u * h + (1.0 - u) * c, h),)
+    states = 2
 
-    return _scan(step, inputs, mask, [units])[0]
+    def __init__(self, dim, units):
+        self._weights = _weights("basic_lstm_cell", [dim + units, 4 * units])
 
-
-def _plain_lstm(inputs, mask, units):
-    with tf.variable_scope("basic_lstm_cell"):
-        kernel, bias = _affine(inputs.shape[-1] + units, 4 * units)
-
-    def step(state, x_and_keep):
-        (c, h), (x, keep) = state, x_and_keep
-        i, j, f, o = tf.split(tf.matmul(tf.concat([x, h], 1), kernel) + bias, 4, axis=1)
+    def __call__(self, x, c, h):
+        i, j, f, o = tf.split(_affine(tf.concat([x, h], 1), *self._weights), 4, axis=1)
         new_c = c * tf.sigmoid(f + 1.0) + tf.sigmoid(i) * tf.tanh(j)
-        new_h = tf.tanh(new_c) * tf.sigmoid(o)
-        return tf.where_v2(keep, new_c, c), tf.where_v2(keep, new_h, h)
-
-    return _scan(step, inputs, mask, [units, units])[1]
+        return new_c, tf.tanh(new_c) * tf.sigmoid(o)
 
 
-def _scan(step, inputs, mask, sizes):
-    """States after every step, each [batch, seq, size]."""
-    batch = tf.shape(inputs)[0]
-    swap = [1, 0, 2]  # batch-major <-> time-major, which the loop runs over
-    states = tf.scan(
-        step,
-        (tf.transpose(inputs, swap), tf.transpose(mask[:, :, tf.newaxis], swap)),
-        initializer=tuple(tf.zeros([batch, size]) for size in sizes),
-    )
-    return [tf.transpose(state, swap) for state in states]
+def _weights(scope, shape, bias=0.0):
+    """The kernel of a shape and the bias [shape[-1]] of a scope."""
+    with tf.variable_scope(scope):
+        kernel = tf.get_variable("kernel", shape)
+        start = tf.constant_initializer(bias)
+        return kernel, tf.get_variable("bias", [shape[-1]], initializer=start)
+
+
+def _affine(inputs, kernel, bias):
+    return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+
+
+def _dense(inputs, scope, units):
+    """An affine map to [batch, units]."""
+    return _affine(inputs, *_weights(scope, [inputs.shape[-1], units]))
 
 
 PLAIN = {TextCNN: PlainCNN, TextRNN: PlainRNN}

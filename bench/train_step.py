@@ -1,62 +1,131 @@
-"""Time of a training step, plain graph and ours in turn: `python -m bench.train_step`."""
+"""Time of a training step on a batch of default size, plain graph and ours in turn.
 
-import argparse
-import statistics
-import time
+Documents are random characters. The operations are deterministic, as `train` has them. Two more
+can be timed beside, each in a process of its own: PyTorch with the same sizes, and the original
+graph under TensorFlow 1.15. Both read padding like text.
+"""
 
-import numpy as np
+import contextlib
+import dataclasses
+import sys
 
-from bench.reference import PlainCNN
-from cnn_model import TCNNConfig, TextCNN
-from textclf import runtime
-from textclf import tensorflow_v1 as tf
+from bench.models import MODELS, build_config, model_classes, opened
+from bench.outside import start_pytorch
+from bench.side_by_side import (
+    BenchOptions,
+    Comparison,
+    bench_parser,
+    machine,
+    report,
+    run_bench,
+    time_in_turn,
+)
+from bench.tensorflow1 import start_tensorflow1
+from bench.worker import random_batches
+from data.errors import ConfigError
+from data.options import option
+
+WARM_UP = 3  # rounds that do not count
+ROUNDS = {"cnn": 30, "gru": 10, "lstm": 10}
 
 
-def prepare(model_class, config):
-    """Builds a model; returns a function that runs one training step on a batch."""
-    graph = runtime.seeded_graph(1)
-    with graph.as_default():
-        model = model_class(config)
-        session = tf.Session(graph=graph, config=runtime.configure())
-        session.run(tf.global_variables_initializer())
-    return lambda ids, labels: session.run(model.optim, model.feed(ids, labels, 0.5))
+@dataclasses.dataclass
+class TrainStepOptions(BenchOptions):
+    """What to measure."""
+
+    model: str = option("all", "which model", group="model", choices=("all", *MODELS))
+    seq_length: int = option(
+        600, "characters that a document has room for", group="words", minimum=1
+    )
+    batch_size: int = option(
+        0, "documents in a step; 0 for the model's own, 64 or 128", group="training", minimum=0
+    )
+    rounds: int = option(
+        0,
+        f"steps of each; 0 for {ROUNDS['cnn']} of the CNN, {ROUNDS['gru']} of the others",
+        group="output",
+        minimum=0,
+    )
+    pytorch: bool = option(False, "PyTorch too; it has to be installed", group="machine")
+    tensorflow1: bool = option(
+        False, "the original graph under TensorFlow 1.15 too; needs CPython 3.7", group="machine"
+    )
 
 
-def batch(random, config, characters):
-    """A batch of documents with so many characters each.
+def measure(options, parsed):
+    """Times the models; returns the results."""
+    lengths = parsed.lengths or [options.seq_length, max(1, options.seq_length // 6)]
+    for length in lengths:
+        if not 1 <= length <= options.seq_length:
+            raise ConfigError(f"lengths {length}: expected 1 to seq_length {options.seq_length}")
+    names = MODELS if options.model == "all" else (options.model,)
+    comparisons, versions = [], {}
+    for name in names:
+        comparisons += compare(name, lengths, options, versions)
+    return {"versions": versions, **report(comparisons)}
+
+
+def compare(name, lengths, options, versions):
+    """Times a model.
+
+    Args:
+        name: str, one of MODELS.
+        lengths: list of int, characters of the documents.
+        options: TrainStepOptions.
+        versions: dict that receives the versions of what runs outside.
 
     Returns:
-        (ids, labels): int32 [batch, seq_length], float32 [batch, num_classes].
+        list of Comparison, one a length.
     """
-    ids = random.integers(1, config.vocab_size, (config.batch_size, config.seq_length))
-    ids[:, : config.seq_length - characters] = 0
-    labels = np.eye(config.num_classes, dtype=np.float32)
-    return ids.astype(np.int32), labels[np.arange(config.batch_size) % config.num_classes]
+    config = build_config(name, seq_length=options.seq_length)
+    config.batch_size = options.batch_size or config.batch_size
+    settings = {**config.to_dict(), "model": name, "threads": machine()["threads"]}
+    with contextlib.ExitStack() as stack:
+        steps = {
+            way: _step(*stack.enter_context(opened(model_class, config)), settings)
+            for way, model_class in model_classes(name).items()
+        }
+        for way, start in (("pytorch", start_pytorch), ("tensorflow1", start_tensorflow1)):
+            if getattr(options, way):
+                worker = stack.enter_context(start(settings))
+                versions.update(worker.versions)
+                steps[way] = worker.step
+        comparisons = []
+        for length in lengths:
+            ways = {
+                way: lambda step=step, length=length: step(length) for way, step in steps.items()
+            }
+            rounds = options.rounds or ROUNDS[name]
+            title = f"{name}, {config.batch_size} x {length} of {config.seq_length}"
+            comparisons.append(Comparison(title, time_in_turn(ways, rounds, WARM_UP)))
+    return comparisons
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30, help="steps of each kind (default 30)")
-    parser.add_argument("--lengths", type=int, nargs="*", default=[600, 100], help="characters")
-    arguments = parser.parse_args()
-    config = TCNNConfig()
-    steps = {"plain": prepare(PlainCNN, config), "ours": prepare(TextCNN, config)}
-    random = np.random.default_rng(0)
-    print("characters  plain ms  ours ms  ratio (quartiles)")
-    for length in arguments.lengths:
-        times = {name: [] for name in steps}
-        for round_number in range(arguments.rounds + 3):
-            data = batch(random, config, length)
-            for name, step in steps.items():
-                start_s = time.perf_counter()
-                step(*data)
-                if round_number >= 3:  # the first steps warm up
-                    times[name].append(1000 * (time.perf_counter() - start_s))
-        ratios = [plain / ours for plain, ours in zip(times["plain"], times["ours"], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        plain, ours = (statistics.median(times[name]) for name in ("plain", "ours"))
-        print(f"{length:>10}  {plain:>8.1f}  {ours:>7.1f}  {middle:.2f} ({low:.2f} - {high:.2f})")
+def _step(model, session, settings):
+    """A function that trains a step on documents of so many characters each."""
+    batches = {}
+
+    def step(characters):
+        if characters not in batches:
+            batches[characters] = random_batches(settings, characters)
+        feed = model.feed(*next(batches[characters]), settings["dropout_keep_prob"])
+        session.run(model.optim, feed)
+
+    return step
+
+
+def main(arguments=None):
+    """Runs the command line; returns the exit status."""
+    parser = bench_parser("train_step", __doc__, TrainStepOptions)
+    parser.add_argument(
+        "--lengths",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="characters of the documents (default all there is room for, and a sixth of it)",
+    )
+    return run_bench(parser, TrainStepOptions, measure, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Which documents share a batch."""
 
-import numpy as np
+from data import lazy_numpy as np
 
 # Documents drawn at random are put in order together: so many batches' worth, and a third of all
 # documents at most, so that those that share a batch are others in the next epoch.

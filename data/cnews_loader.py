@@ -6,8 +6,7 @@ unknown characters out; what the command line offers beyond that is in the modul
 
 import logging
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.batches import cut, group_by_length
 from data.documents import describe_bad_lines
 from data.encoding import Encoder, encode_labels

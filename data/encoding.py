@@ -8,8 +8,7 @@ Conventions that the models rely on:
 
 import dataclasses
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.documents import quote
 from data.errors import DataError
 from data.vocabulary import CHUNK, PAD, PAD_ID, UNK
@@ -29,9 +28,9 @@ class Encoded:
         truncated: int, how many documents did not fit.
     """
 
-    ids: np.ndarray
-    words: np.ndarray
-    known: np.ndarray
+    ids: "np.ndarray"
+    words: "np.ndarray"
+    known: "np.ndarray"
     truncated: int = 0
 
     @property

@@ -4,8 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.errors import ConfigError, DataError
 from data.formats import ENDINGS, ReadOptions, read_documents
 from data.lines import OPENERS

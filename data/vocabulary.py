@@ -4,8 +4,7 @@ import itertools
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.documents import BOM
 from data.errors import ConfigError, DataError
 from data.files import write_text

@@ -2,8 +2,7 @@
 
 import dataclasses
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.errors import ConfigError
 from data.options import Options, option
 

@@ -218,19 +218,48 @@ def test_without_cnews_the_sample_corpus_is_used_and_said_so(folder, capsys):
     assert "sample.train.txt: 4000 documents" in err
 
 
+# Runs the script that the arguments name; tells its exit status and the packages it has imported.
+TELL_IMPORTS = """
+import runpy, sys
+del sys.argv[0]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+try: runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as stop: status = stop.code
+print("status", status)
+print("imported", *{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def _status_and_imports(folder, program, *arguments):
+    """(exit status, set of the packages that were imported) of one of the scripts."""
+    run = _script(folder, "-c", TELL_IMPORTS, str(ROOT / program), *arguments)
+    status, imported = run.stdout.splitlines()[-2:]
+    return int(status.removeprefix("status ")), set(imported.split()[1:])
+
+
 @pytest.mark.parametrize("program", ["run_cnn.py", "run_rnn.py", "predict.py"])
-def test_help_and_usage_errors_do_not_import_tensorflow(program):
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = [{program!r}] + sys.argv[1:]\n"
-        f"try: runpy.run_path({str(ROOT / program)!r}, run_name='__main__')\n"
-        "except SystemExit as stop: print('status', stop.code)\n"
-        "print('heavy', {'tensorflow', 'keras', 'sklearn', 'rich'} & set(sys.modules))"
-    )
+def test_help_and_usage_errors_wait_for_no_large_package(program):
     sub = [] if program == "predict.py" else ["train"]
-    for arguments, status in (([*sub, "--help"], 0), ([*sub, "--colour"], 2)):
-        run = _script(ROOT, "-c", code, *arguments)
-        assert f"status {status}\nheavy set()\n" in run.stdout
+    bad_value = ["--model", "transformer"] if program == "predict.py" else ["--batch-size", "0"]
+    for arguments, expected in (
+        (["--help"], 0),
+        ([*sub, "--help"], 0),
+        ([*sub, "--colour"], 2),
+        ([*sub, *bad_value], 2),
+    ):
+        status, imported = _status_and_imports(ROOT, program, *arguments)
+        assert status == expected
+        assert "argparse" in imported
+        large = {"numpy", "tensorflow", "keras", "sklearn", "scipy", "rich", "datasketch"}
+        assert not imported & (large | {"filelock", "charset_normalizer"})
+
+
+def test_training_imports_only_what_it_needs(folder):
+    arguments = ["train", "--data-dir", "tiny", "--num-epochs", "1", *TINY_FLAGS]
+    status, imported = _status_and_imports(folder, "run_cnn.py", *arguments)
+    assert status == 0
+    assert {"numpy", "tensorflow", "filelock"} <= imported
+    assert not imported & {"sklearn", "matplotlib", "keras", "pandas", "rich", "jieba"}
 
 
 def test_a_reader_that_goes_away_is_no_error(folder):

@@ -481,13 +481,13 @@ def test_defaults_are_those_of_the_original():
         ["predict.py", "--vocab", "x"],
     ],
 )
-def test_usage_errors_do_not_wait_for_tensorflow(arguments):
+def test_usage_errors_wait_for_neither_numpy_nor_tensorflow(arguments):
     code = (
         "import runpy, sys\n"
         "sys.argv = sys.argv[1:]\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as stop: print('status', stop.code)\n"
-        "print('heavy', {'tensorflow', 'keras', 'sklearn'} & set(sys.modules))"
+        "print('heavy', {'numpy', 'tensorflow', 'keras', 'sklearn'} & set(sys.modules))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, encoding="utf-8"

@@ -91,7 +91,7 @@ def test_the_module_table_of_the_readme_is_true():
 
 # Who may import whom, lowest first: a module imports from lower layers, or within its own.
 LAYERS = [
-    {"data.files", "data.errors", "data.batches", "textclf.tensorflow_v1"},
+    {"data.lazy_numpy", "data.files", "data.errors", "data.batches", "textclf.tensorflow_v1"},
     {"data.options", "data.command", "data.documents", "textclf.compiled"},
     {"data.lines", "data.words"},
     {"data.formats", "data.vocabulary", "textclf.recurrence"},
@@ -106,9 +106,11 @@ LAYERS = [
     {"textclf.training", "textclf.prediction"},
     {"textclf.console", "cnn_model", "rnn_model"},
     {"textclf.cli"},
-    {"predict", "run_cnn", "run_rnn", "bench.reference", "bench.train_step", "bench.loading"},
-    {"bench.epoch"},
-    {"bench.prediction"},
+    {"predict", "run_cnn", "run_rnn", "bench.reference"},
+    {"bench.models", "bench.side_by_side", "bench.worker"},
+    {"bench.outside", "bench.pytorch_reference", "bench.tensorflow1_reference"},
+    {"bench.tensorflow1", "bench.memory"},
+    {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading"},
 ]
 
 

@@ -2,8 +2,7 @@
 
 import dataclasses
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.batches import in_order_of_length
 from data.encoding import lengths_of
 
@@ -23,8 +22,8 @@ class Evaluation:
 
     loss: float
     accuracy: float
-    label_ids: np.ndarray
-    predicted_ids: np.ndarray
+    label_ids: "np.ndarray"
+    predicted_ids: "np.ndarray"
 
 
 def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda: None):

@@ -3,8 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.cnews_loader import order_categories
 from data.command import remark
 from data.documents import describe_bad_lines, look_alikes
@@ -29,8 +28,8 @@ class TrainingData:
         fingerprints: dict from split to Documents.fingerprint().
     """
 
-    train: tuple[np.ndarray, np.ndarray]
-    val: tuple[np.ndarray, np.ndarray]
+    train: "tuple[np.ndarray, np.ndarray]"
+    val: "tuple[np.ndarray, np.ndarray]"
     words: list
     categories: list
     division: Division | None

@@ -11,8 +11,7 @@ import logging
 import re
 from pathlib import Path
 
-import numpy as np
-
+from data import lazy_numpy as np
 from data.cnews_loader import CNEWS_CATEGORIES, read_category
 from data.errors import ConfigError, DataError
 from data.options import Options, flag_name
