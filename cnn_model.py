@@ -8,6 +8,7 @@ from textclf import layers
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
 from textclf.config import ClassifierConfig
+from textclf.single import SingleCNN
 
 
 @dataclasses.dataclass
@@ -35,6 +36,7 @@ class TextCNN(TextClassifier):
     """
 
     name = "textcnn"
+    evaluation_batch = 512
 
     def encode(self, ids):
         config = self.config
@@ -43,3 +45,10 @@ class TextCNN(TextClassifier):
             return layers.conv1d_max(
                 ids, table, "conv", config.num_filters, config.kernel_size
             )  # [batch, filters]
+
+    def single(self, session):
+        if not SingleCNN.fits(self.config):
+            return None
+        with session.graph.as_default():
+            weights = {variable.op.name: variable for variable in tf.trainable_variables()}
+        return SingleCNN(session.run(weights)).logits

@@ -35,6 +35,7 @@ from textclf.checkpoint import Origin, RunDirectory
 from textclf.flags import SAMPLE_DIR, TrainOptions
 
 _PREDICTORS = {"cnn": predict.CnnModel, "gru": predict.RnnModel, "lstm": predict.RnnModel}
+_PLAIN_BATCH = 128  # as the original evaluates
 _FIRST_RARE = 0x3400  # code point of a rare Chinese character; thousands follow
 
 
@@ -77,7 +78,7 @@ class PlainModel:
 
     def score(self, ids):
         """Probabilities [n, num_classes], batch by batch as the documents come."""
-        batches = batch_iter(ids, ids, evaluation.BATCH_SIZE, shuffle=False)
+        batches = batch_iter(ids, ids, _PLAIN_BATCH, shuffle=False)
         fetch = self._model.probabilities
         return np.concatenate([self._session.run(fetch, self._model.feed(x)) for x, _ in batches])
 

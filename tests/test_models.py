@@ -298,3 +298,29 @@ def test_building_outside_a_graph_says_what_to_do():
 def test_a_kernel_longer_than_the_text_is_refused(graph):
     with pytest.raises(ConfigError, match="kernel_size 8: expected at most seq_length 7"):
         TextCNN(TCNNConfig(**{**CNN, "kernel_size": 8}))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 6, 7])
+def test_a_single_document_has_the_logits_of_the_graph(graph, random, length):
+    ids = np.zeros(CNN["seq_length"], np.int32)
+    ids[len(ids) - length :] = random.integers(1, CNN["vocab_size"], size=length)
+    model = TextCNN(TCNNConfig(**CNN), training=False)
+    session, weights = initialised_session(graph, random)
+    logits = model.single(session)(ids)
+    np.testing.assert_allclose(
+        logits, oracles.cnn_logits(ids[np.newaxis], weights)[0], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_single_document_longer_than_a_block_has_the_logits_of_the_graph(graph, random):
+    config = TCNNConfig(**{**CNN, "seq_length": 150})
+    ids = random.integers(0, config.vocab_size, size=150).astype(np.int32)
+    model = TextCNN(config, training=False)
+    session, _ = initialised_session(graph, random)
+    expected = session.run(model.logits, model.feed(ids[np.newaxis]))[0]
+    np.testing.assert_allclose(model.single(session)(ids), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_table_that_would_be_too_large_is_not_kept(graph, random):
+    config = TCNNConfig(**{**CNN, "vocab_size": 3_000_000, "embedding_dim": 1})
+    assert TextCNN(config, training=False).single(session=None) is None

@@ -94,7 +94,7 @@ LAYERS = [
     {"data.lazy_numpy", "data.files", "data.errors", "data.batches", "textclf.tensorflow_v1"},
     {"data.options", "data.command", "data.documents", "textclf.compiled"},
     {"data.lines", "data.words"},
-    {"data.formats", "data.vocabulary", "textclf.recurrence"},
+    {"data.formats", "data.vocabulary", "textclf.recurrence", "textclf.single"},
     {"data.splits", "data.encoding", "data.near_duplicates", "textclf.lookup"},
     {"data.cnews_loader", "textclf.config", "textclf.convolution"},
     {"data.audit", "data.thucnews", "data.sample.build", "textclf.runtime", "textclf.layers"},

@@ -27,6 +27,7 @@ class TextClassifier:
 
     name = None  # short name, also of the folders: "textcnn"
     skips_padding = True  # whether padding that all documents of a batch share costs nothing
+    evaluation_batch = 128  # documents in a forward pass that trains nothing
 
     def __init__(self, config, training=True):
         """Builds the graph.
@@ -91,6 +92,17 @@ class TextClassifier:
             float32 [batch, features].
         """
         raise NotImplementedError
+
+    def single(self, session):
+        """A quicker way for one document at a time, or None; a model's own part.
+
+        Args:
+            session: tf.Session with trained variables.
+
+        Returns:
+            function from int32 array [seq_length] to logits, float32 array [num_classes].
+        """
+        return None
 
     def dropout(self, inputs):
         """Dropout with a stream of random numbers of its own; none unless training."""

@@ -6,8 +6,6 @@ from data import lazy_numpy as np
 from data.batches import in_order_of_length
 from data.encoding import lengths_of
 
-BATCH_SIZE = 128
-
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
@@ -26,7 +24,7 @@ class Evaluation:
     predicted_ids: "np.ndarray"
 
 
-def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda: None):
+def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None):
     """Evaluates without dropout.
 
     Args:
@@ -34,7 +32,8 @@ def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda:
         model: TextClassifier.
         x: int32 array [n, seq_length], n >= 1.
         y: float32 array [n, num_classes], one-hot.
-        batch_size: int, documents in a forward pass; the result does not depend on it.
+        batch_size: int, documents in a forward pass, None for the model's own choice; the result
+            does not depend on it.
         after_batch: function called after every batch; what it raises ends the evaluation.
 
     Returns:
@@ -42,7 +41,7 @@ def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda:
     """
     total_loss = 0.0
     predicted_ids = np.empty(len(x), dtype=np.int64)
-    for rows in in_order_of_length(lengths_of(x), batch_size):
+    for rows in in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch):
         loss, predicted_ids[rows] = session.run(
             [model.loss, model.y_pred_cls], model.feed(x[rows], y[rows])
         )
@@ -53,7 +52,7 @@ def evaluate(session, model, x, y, batch_size=BATCH_SIZE, *, after_batch=lambda:
     return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids)
 
 
-def score(session, model, x, batch_size=BATCH_SIZE):
+def score(session, model, x, batch_size=None):
     """The probabilities of every category.
 
     Args:
@@ -63,7 +62,7 @@ def score(session, model, x, batch_size=BATCH_SIZE):
         float32 array [n, num_classes], documents in the order of x.
     """
     probabilities = np.empty((len(x), model.config.num_classes), dtype=np.float32)
-    for rows in in_order_of_length(lengths_of(x), batch_size):
+    for rows in in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch):
         probabilities[rows] = session.run(model.probabilities, model.feed(x[rows]))
     return probabilities
 

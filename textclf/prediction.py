@@ -1,5 +1,7 @@
 """Text -> category, with a trained model."""
 
+import functools
+
 from textclf import runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import RunDirectory
@@ -87,7 +89,13 @@ class Predictor:
         Returns:
             str.
         """
-        return self.predict_many([message])[0]
+        if self._single is None:
+            return self.predict_many([message])[0]
+        return self.categories[self._single(self.encode([message]).ids[0]).argmax()]
+
+    @functools.cached_property
+    def _single(self):
+        return self.model.single(self.session)
 
     def predict_many(self, texts):
         """The categories of several texts.
