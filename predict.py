@@ -1,19 +1,19 @@
-"""Classifies text with a trained model: `python predict.py "some text"`.
+"""Classifies text with a trained model: `python predict.py "some text"`, or a file of texts.
 
 From another program: `from predict import CnnModel; CnnModel().predict("some text")`.
 """
 
-import dataclasses
 import sys
+from pathlib import Path
 
 from cnn_model import TCNNConfig, TextCNN
-from data.command import Parser, add_options, guard, remark
-from data.options import option
-from data.words import UNITS
+from data.command import Parser, add_options, guard
+from data.errors import ConfigError
 from rnn_model import TextRNN, TRNNConfig
 from textclf import original
-from textclf.flags import ModelOptions
+from textclf.checkpoint import model_name
 from textclf.prediction import Predictor
+from textclf.prediction_flags import KINDS, PredictOptions
 
 SAMPLES = (
     "这款微单相机的传感器升级到两千四百万像素，连拍速度提高一倍，低光下的照片噪点明显减少",
@@ -33,19 +33,12 @@ class RnnModel(Predictor):
     config_class, model_class = TRNNConfig, TextRNN
 
 
-PREDICTORS = {"cnn": CnnModel, "rnn": RnnModel}
+PREDICTORS = dict(zip(KINDS, (CnnModel, RnnModel), strict=True))
 CONFIG_CLASSES = tuple(predictor.config_class for predictor in PREDICTORS.values())
 
 
-@dataclasses.dataclass
-class PredictOptions(ModelOptions):
-    """What prediction needs."""
-
-    model: str = option("cnn", "kind of model", group="model", choices=tuple(PREDICTORS))
-
-
 def main(arguments=None):
-    """Prints category, probability and text of every text, tab-separated.
+    """Classifies texts of the command line, of a file or of standard input.
 
     Args:
         arguments: list of str, or None for those of the process.
@@ -55,7 +48,8 @@ def main(arguments=None):
     """
     parser = Parser(
         description="Classifies text with a trained model. "
-        "Prints a line a text: category, probability, text, separated by tabs.",
+        "Prints a line a text: category, probability, text, separated by tabs; "
+        "with --output-format and --output, tables and JSON.",
         epilog="Loading TensorFlow takes a few seconds, however many texts there are.",
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="two samples if none is given")
@@ -65,21 +59,37 @@ def main(arguments=None):
 
 
 def _predict(parsed):
-    options, texts = PredictOptions.from_flags(parsed), parsed.texts or SAMPLES
+    options = PredictOptions.from_flags(parsed)
     options.check()
-    predictor = PREDICTORS[options.model]
+    options.check_rows(parsed.texts, vars(parsed))
+    predictor, run = _find_model(options, parsed)
+    from textclf import bulk, output  # imports that a usage error need not wait for
+
+    with (
+        bulk.open_input(options, parsed.texts or SAMPLES) as given,
+        output.open_output(options, given.can_be_resumed) as target,
+        predictor(device=options.device, run=run) as model,
+    ):
+        bulk.classify(model, given, target, options)
+    return 0
+
+
+def _find_model(options, parsed):
+    """The class of the model that flags name, and the model on disk."""
+    if options.model not in (None, *KINDS):
+        options.model, options.save_dir = None, options.model
+    kind = options.model
+    if kind is None and options.save_dir is not None:
+        held = model_name(Path(options.save_dir))
+        kind = next((k for k, p in PREDICTORS.items() if p.model_class.name == held), None)
+    predictor = PREDICTORS[kind or KINDS[0]]
     given = original.given_config(parsed, *CONFIG_CLASSES)
     run = original.open_model(options, given, predictor.config_class, predictor.model_class)
-    with predictor(device=options.device, run=run) as model:
-        encoded = model.encode(texts)
-        probabilities = model.score(encoded.ids)
-        unit = UNITS[model.config.tokens]
-        for text, row, count in zip(texts, probabilities, encoded.known, strict=True):
-            if not count:
-                remark(f"no known {unit.removesuffix('s')}, the category is a guess: {text!r}")
-            best = row.argmax()
-            print(f"{model.categories[best]}\t{row[best]:.2%}\t{text}")
-    return 0
+    if options.top_k > len(run.categories):
+        raise ConfigError(
+            f"top_k {options.top_k}: the model has {len(run.categories)} categories; give fewer"
+        )
+    return predictor, run
 
 
 if __name__ == "__main__":

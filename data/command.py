@@ -1,6 +1,6 @@
 """What all command lines share: a parser with short errors, headings, exit statuses.
 
-Exit status: 0 success, 1 failure, 2 usage, 130 stopped by Ctrl-C.
+Exit status: 0 success, 1 failure, 2 usage, 130 stopped by Ctrl-C, 141 nobody reads the output.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 from data.errors import ConfigError, Failure
 
 EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
+EXIT_BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE has ended
 # The headings of --help, in order.
 GROUPS = ("data", "words", "training", "model", "output", "machine", "original")
 
@@ -42,13 +43,14 @@ def guard(program, run):
             stream.reconfigure(errors="backslashreplace")
     try:
         status = run()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started the program
+            sys.stdout.flush()
         return status
     except Failure as error:
         return _fail(program, error, error.exit_status)
     except BrokenPipeError:  # the reader of our output has gone; there is nobody to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILURE
+        discard_stdout()
+        return EXIT_BROKEN_PIPE
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(program, f"{place}{error.strerror or error}", EXIT_FAILURE)
@@ -56,8 +58,17 @@ def guard(program, run):
         return _fail(program, "stopped by Ctrl-C", EXIT_INTERRUPTED)
 
 
+def discard_stdout():
+    """Lets what is left of stdout go nowhere: the end of the process would trip on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(program, message, status):
-    sys.stdout.flush()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # a full disk: what is left cannot be written later either
+        discard_stdout()
     print(f"{program}: error: {message}", file=sys.stderr, flush=True)
     return status
 

@@ -157,19 +157,24 @@ def find_fault(label, text):
         return "empty text", f"nothing stands with the label {quote(label)}"
     if any(mark in label for mark in "\t\r\n"):
         return "line break or tab in the label", f"take it out of {quote(label)}"
-    if not _is_unicode(label + text):
-        return "half a surrogate pair", "write the whole character"
-    if "\0" in label or "\0" in text:
-        return "NUL character", "take it out"
-    return None
+    return _find_character_fault(label + text)
 
 
-def _is_unicode(text):
+def find_text_fault(text):
+    """What keeps a text from being classified: (kind, remedy), or None."""
+    if not text.strip():
+        return "empty text", "there is nothing to classify"
+    return _find_character_fault(text)
+
+
+def _find_character_fault(text):
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        return "half a surrogate pair", "write the whole character"
+    if "\0" in text:
+        return "NUL character", "take it out"
+    return None
 
 
 def quote(text, most=20):

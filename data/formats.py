@@ -10,24 +10,14 @@ The first four may be compressed (`.gz`, `.xz`); their records begin at a line, 
 place in messages.
 """
 
-import contextlib
-import csv
 import dataclasses
-import itertools
-import json
 from pathlib import Path
 
-from data.documents import (
-    BadLine,
-    Documents,
-    clean_label,
-    find_fault,
-    no_documents,
-    quote,
-)
+from data.documents import BadLine, Documents, clean_label, find_fault, no_documents
 from data.errors import DataError
-from data.lines import LONGEST_LINE, OPENERS, Lines, check_encoding
-from data.options import Options, flag_name, option
+from data.lines import OPENERS, Lines, check_encoding
+from data.options import Options, option
+from data.rows import Rows
 
 # Endings of file names that tell the format; a name with no ending of these is read as txt.
 ENDINGS = {".txt": "txt", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -96,13 +86,9 @@ def read_documents(filename, options=None):
     documents = Documents(path)
     if name == "folders":
         _read_folders(documents, options)
-    elif name == "txt":
-        _read_lines(documents, options, _split_line)
-    elif name == "jsonl":
-        _read_lines(documents, options, _parse_json)
     else:
-        with _long_fields():
-            _read_table(documents, options, delimiters="\t" if name == "tsv" else ",;\t")
+        for row in Rows(Lines(path, options.encoding), path, name, options):
+            _add(documents, *row)
     documents.records = len(documents) + len(documents.bad_lines)
     if not documents.texts:
         raise no_documents(documents)
@@ -126,143 +112,6 @@ def _add(documents, line, label, text, fault, content, file=None):
     documents.lines.append(line)
     if file:
         documents.files.append(file)
-
-
-def _read_lines(documents, options, parse):
-    """Reads a format with a document a line; parse(line, options) -> (label, text, fault)."""
-    lines = Lines(documents.path, options.encoding)
-    for number, line in lines:
-        line = line.removesuffix("\r")
-        fault = lines.faults.get(number)
-        if fault is None and not line.strip():
-            fault = ("blank line", "remove it")
-        label, text, fault = (None, None, fault) if fault else parse(line, options)
-        _add(documents, number, label, text, fault, line)
-
-
-def _split_line(line, _):
-    fields = line.split("\t")
-    if len(fields) == 2:
-        return *fields, None
-    if len(fields) == 1:
-        return None, None, ("no tab", f'expected "label<TAB>text", found {quote(line)}')
-    remedy = f"found {len(fields)} fields, remove the tabs inside the text"
-    return None, None, ("more than one tab", remedy)
-
-
-def _parse_json(line, options):
-    try:
-        record = json.loads(line, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        return None, None, ("not JSON", f"{error}; write one object a line")
-    if not isinstance(record, dict):
-        return None, None, ("no JSON object", f"found {quote(line)}; write one object a line")
-    values = []
-    for field, wanted in (("label_column", (str, int)), ("text_column", str)):
-        key = getattr(options, field)
-        if key not in record:
-            found = ", ".join(map(quote, record)) or "none"
-            remedy = f"its keys: {found}; name one with {_flag(field)}"
-            return None, None, (f"no key {key!r}", remedy)
-        value = record[key]
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            remedy = f"found {quote(json.dumps(value))}; write it in quotes"
-            return None, None, (f"{key!r} is no text", remedy)
-        values.append(str(value))
-    return *values, None
-
-
-def _object(pairs):
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        raise ValueError("a key stands twice")
-    return record
-
-
-def _flag(field_name):
-    return flag_name(next(f for f in dataclasses.fields(ReadOptions) if f.name == field_name))
-
-
-def _read_table(documents, options, delimiters):
-    """Reads rows below a header; a row may go over several lines, inside quotes."""
-    lines = Lines(documents.path, options.encoding)
-    source = iter(lines)
-    first = next(source, None)
-    if first is None:
-        return
-    if 1 in lines.faults:
-        kind, remedy = lines.faults[1]
-        raise DataError(f"{documents.path}:1: {kind} in the header; {remedy}")
-    raw = []  # the lines of the row at hand
-
-    def feed():
-        for _, line in itertools.chain([first], source):
-            raw.append(line)
-            yield line + "\n"
-
-    rows = csv.reader(feed(), delimiter=_find_delimiter(first[1], options, delimiters), strict=True)
-    columns, label_at, text_at = _find_columns(documents.path, rows, options)
-    while True:
-        start = rows.line_num + 1
-        raw.clear()
-        fault = None
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fault = ("not CSV", f"{error}; close every quote, write one inside a field twice")
-        span = range(start, rows.line_num + 1)
-        fault = next((lines.faults[line] for line in span if line in lines.faults), fault)
-        if fault is None and not row:
-            fault = ("blank line", "remove it")
-        if fault is None and len(row) != columns:
-            remedy = f"found {len(row)}, the header has {columns}; put quotes around such a field"
-            fault = ("wrong number of fields", remedy)
-        label, text = (None, None) if fault else (row[label_at], row[text_at])
-        _add(documents, start, label, text, fault, "\n".join(raw))
-
-
-def _find_delimiter(header, options, delimiters):
-    """The first of some delimiters that gives the header both columns, else the first."""
-    wanted = {options.text_column, options.label_column}
-    for delimiter in delimiters:
-        if wanted <= {name.strip() for name in header.split(delimiter)}:
-            return delimiter
-        quoted = {name.strip().strip('"') for name in header.split(delimiter)}
-        if wanted <= quoted:
-            return delimiter
-    return delimiters[0]
-
-
-def _find_columns(path, rows, options):
-    """Reads the header: (number of columns, position of the label, position of the text)."""
-    try:
-        header = [name.strip() for name in next(rows)]
-    except csv.Error as error:
-        raise DataError(f"{path}:1: the header is not CSV ({error}); mend it") from None
-    positions = []
-    for field in ("label_column", "text_column"):
-        column = getattr(options, field)
-        if header.count(column) != 1:
-            problem = "no column" if column not in header else "more than one column"
-            found = ", ".join(map(quote, header))
-            raise DataError(
-                f"{path}:1: {problem} {column!r}; the header has {found}; "
-                f"name one with {_flag(field)}"
-            )
-        positions.append(header.index(column))
-    return len(header), *positions
-
-
-@contextlib.contextmanager
-def _long_fields():
-    """Lifts the limit of the csv module, which is one for the whole process, and puts it back."""
-    limit = csv.field_size_limit(LONGEST_LINE)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
 
 
 def _read_folders(documents, options):

@@ -1,9 +1,12 @@
 """The lines of a text file, compressed or not, in any encoding and of any length."""
 
 import codecs
+import contextlib
+import functools
 import gzip
 import io
 import lzma
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,6 +19,8 @@ OPENERS = {".gz": gzip.open, ".xz": lzma.open}  # file name ending -> how to ope
 # Encodings that text which is not UTF-8 is compared with, the likelier first.
 LIKELY_ENCODINGS = ("gb18030", "utf_16", "big5", "cp932", "cp949", "cp1252")
 _SAMPLE_BYTES = 20_000  # enough to tell encodings apart, little enough to be quick
+# Encodings of several bytes a character -> how many, and the mark of big-endian text.
+_WIDE = {"utf-16": (2, codecs.BOM_UTF16_BE), "utf-32": (4, codecs.BOM_UTF32_BE)}
 
 
 def check_encoding(encoding):
@@ -26,6 +31,13 @@ def check_encoding(encoding):
         raise ConfigError(
             f"encoding {encoding!r}: not known; utf-8, gb18030, big5 and utf-16 are"
         ) from None
+
+
+def can_be_cut(encoding):
+    """Whether the lines of a file in this encoding can be read one by one."""
+    name = codecs.lookup(encoding).name
+    is_wide = name.removesuffix("-le").removesuffix("-be") in _WIDE
+    return is_wide or name == "utf-8-sig" or "\n".encode(encoding) == b"\n"
 
 
 def open_binary(path):
@@ -44,6 +56,9 @@ def guess_encoding(sample):
     """The encoding that bytes look like, as a name for `--encoding`, or None."""
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    with contextlib.suppress(UnicodeDecodeError):
+        sample.decode("utf-8")
+        return "utf-8"
     from charset_normalizer import from_bytes  # rarely needed
 
     matches = from_bytes(sample, cp_isolation=list(LIKELY_ENCODINGS))
@@ -62,54 +77,66 @@ class Lines:
     be shown, and has an entry in `faults`.
 
     Attributes:
-        faults: dict from line number (from 1) to (kind, remedy).
+        number: int, that of the line at hand, from 1; whoever moves the file sets it too.
+        faults: dict from line number to (kind, remedy); whoever reads very many lines takes out
+            what was read.
     """
 
-    def __init__(self, path, encoding="utf-8"):
+    def __init__(self, path, encoding="utf-8", file=None):
         """
         Args:
             path: Path; `.gz` and `.xz` are decompressed.
             encoding: str, see check_encoding.
+            file: the file if it is open already, with `read`, `readline`, `peek` and `sample`;
+                it is left open. Then `path` is its name in messages.
         """
         self._path = path
         self._encoding = encoding
+        self._file = file
         self._advice = None
+        self._guesses = 0
+        self.number = 0
         self.faults = {}
 
     def __iter__(self):
-        number = 0
+        self.number = 0
         try:
-            with open_binary(self._path) as file:
-                encoding = self._encoding
-                if "\n".encode(encoding) != b"\n":  # UTF-16 and its like cannot be cut at a byte
-                    file, encoding = self._transcode(file), "utf-8"
-                for number, raw in enumerate(self._cut(file), start=1):
-                    text = self._decode(number, raw, encoding)
-                    yield number, text.removeprefix(BOM) if number == 1 else text
+            with self._open() as file:
+                if not can_be_cut(self._encoding):
+                    file = self._transcode(file)
+                encoding, line_end = _find_code(file, self._encoding)
+                for raw in self._cut(file, line_end):
+                    text = self._decode(self.number, raw, encoding)
+                    yield self.number, text.removeprefix(BOM) if self.number == 1 else text
         except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
             raise DataError(
-                f"{self._path}: the compressed data breaks off or is damaged after line {number} "
-                f"({error}); copy or compress the file again"
+                f"{self._path}: the compressed data breaks off or is damaged after line "
+                f"{self.number} ({error}); copy or compress the file again"
             ) from None
         except OSError as error:
             raise DataError(f"{self._path}: cannot be read ({error.strerror})") from None
 
-    def _cut(self, file):
+    def _open(self):
+        return contextlib.nullcontext(self._file) if self._file else open_binary(self._path)
+
+    def _cut(self, file, line_end):
         """Yields lines as bytes; of one that is too long, only the beginning."""
-        number = 0
-        while raw := file.readline(LONGEST_LINE):
-            number += 1
+        readline = file.readline
+        if len(line_end) > 1:
+            readline = functools.partial(_read_wide_line, file, line_end)
+        while raw := readline(LONGEST_LINE):
+            self.number += 1
             length = len(raw)
-            while length >= LONGEST_LINE and not raw.endswith(b"\n"):
-                rest = file.readline(LONGEST_LINE)
+            while length >= LONGEST_LINE and not raw.endswith(line_end):
+                rest = readline(LONGEST_LINE)
                 length += len(rest)
-                if len(rest) < LONGEST_LINE or rest.endswith(b"\n"):
+                if len(rest) < LONGEST_LINE or rest.endswith(line_end):
                     break
             if length > LONGEST_LINE:
                 remedy = f"{length:,} bytes, at most {LONGEST_LINE:,} are read; split it"
-                self.faults[number] = ("line too long", remedy)
+                self.faults[self.number] = ("line too long", remedy)
                 raw = raw[:1000]
-            yield raw.removesuffix(b"\n")
+            yield raw.removesuffix(line_end)
 
     def _decode(self, number, raw, encoding):
         try:
@@ -127,10 +154,9 @@ class Lines:
 
     def _explain(self, error):
         if self._advice is None:
-            with open_binary(self._path) as file:
-                sample = file.read(_SAMPLE_BYTES)
+            sample = self._sample()
             # Cut at a line end: half a character at the end looks like another encoding.
-            guess = guess_encoding(sample[: sample.rfind(b"\n") + 1] or sample)
+            guess = sample and guess_encoding(sample[: sample.rfind(b"\n") + 1] or sample)
             self._advice = (
                 f"the file looks like {guess.upper()}: give --encoding {guess}"
                 if guess and guess != self._encoding
@@ -138,18 +164,54 @@ class Lines:
             )
         advice = self._advice
         if not advice:  # a mixed file: some lines are well
-            few = len(self.faults) < MOST_QUOTED  # guessing takes a while
+            self._guesses += 1
+            few = self._guesses <= MOST_QUOTED  # guessing takes a while
             guess = guess_encoding(error.object) if few else None
             alike = f"the line looks like {guess.upper()}, " if guess else ""
             advice = f"{alike}convert it to {self._encoding.upper()}"
         return f"byte {error.object[error.start]:#04x} at column {error.start + 1}; {advice}"
 
+    def _sample(self):
+        if self._file:
+            return self._file.sample(_SAMPLE_BYTES)
+        with self._open() as file:
+            return file.read(_SAMPLE_BYTES)
+
     def _transcode(self, file):
         content = file.read()
         try:
-            return io.BytesIO(content.decode(self._encoding).encode("utf-8"))
+            return io.BufferedReader(io.BytesIO(content.decode(self._encoding).encode("utf-8")))
         except UnicodeError as error:
             raise DataError(
                 f"{self._path}: not {self._encoding.upper()} ({error}); "
                 "name the right encoding with --encoding"
             ) from None
+
+
+def _find_code(file, encoding):
+    """(encoding of a single line, bytes that end one) of an open file that has not been read."""
+    if not can_be_cut(encoding):
+        return "utf-8", b"\n"  # see _transcode
+    name = codecs.lookup(encoding).name
+    if name == "utf-8-sig":
+        name = "utf-8"
+    if name in _WIDE:
+        width, big_endian = _WIDE[name]
+        mark = file.peek(width)[:width]
+        little = mark != big_endian and (sys.byteorder == "little" or mark == big_endian[::-1])
+        name += "-le" if little else "-be"
+    return name, "\n".encode(name)
+
+
+def _read_wide_line(file, line_end, limit):
+    """`file.readline(limit)` for an encoding of several bytes a character.
+
+    The byte of a line feed also stands inside other characters.
+    """
+    line = bytearray()
+    while piece := file.readline(limit - len(line)):
+        line += piece
+        line += file.read(-len(line) % len(line_end))
+        if line.endswith(line_end) or len(line) >= limit:
+            break
+    return bytes(line)

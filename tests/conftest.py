@@ -56,6 +56,20 @@ def data_dir(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="session")
+def trained_cnn(tmp_path_factory):
+    """A run directory of a tiny CNN that knows its three categories."""
+    folder = tmp_path_factory.mktemp("cnn")
+    for split, lines in (("train", TRAIN_LINES), ("val", VAL_LINES)):
+        (folder / f"{split}.txt").write_text("\n".join(lines), encoding="utf-8")
+    learn = ["--num-epochs", "12", "--learning-rate", "0.01", "--dropout-keep-prob", "0.9"]
+    learn += ["--embedding-dim", "16", "--hidden-dim", "16", "--print-per-batch", "50"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert cli.main(TCNNConfig, TextCNN, ["train", "--data-dir", ".", *TINY_FLAGS, *learn]) == 0
+    return folder / "checkpoints" / "textcnn"
+
+
 @pytest.fixture
 def folder(tmp_path, data_dir, monkeypatch):
     """A working folder with the tiny data set in `tiny`."""

@@ -77,7 +77,8 @@ BAD_DATA = {
         NOTHING,
         [*TRAIN, "--encoding", "utf-16"],
         1,
-        "tiny.train.txt: not UTF-16",
+        "tiny.train.txt:1: not UTF-16; byte 0x0a at column 765; the file looks like UTF-8: give "
+        "--encoding utf-8",
     ),
     "a line without a tab": (
         _replace("tiny.val.txt", GOOD + "没有分隔符\n".encode()),

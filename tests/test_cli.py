@@ -88,11 +88,18 @@ def test_rnn_predicts_from_its_directory_alone(trained_rnn, tmp_path, capsys, mo
     moved = tmp_path / "elsewhere"
     trained_rnn.rename(moved)
     try:
-        status, out, _ = in_process(
-            capsys, "predict", "--model", "rnn", "--save-dir", str(moved), "球赛一", "股市五"
+        answers = set()
+        for flags in (["--model", "rnn", "--save-dir"], ["--save-dir"], ["--model"]):
+            status, out, _ = in_process(capsys, "predict", *flags, str(moved), "球赛一", "股市五")
+            assert status == 0
+            assert len(out.splitlines()) == 2
+            answers.add(out)
+        assert len(answers) == 1  # a folder tells its kind
+        status, _, err = in_process(
+            capsys, "predict", "--model", "cnn", "--save-dir", str(moved), "球赛一"
         )
-        assert status == 0
-        assert len(out.splitlines()) == 2
+        assert status == 1
+        assert "holds a textrnn model, expected textcnn" in err
     finally:
         moved.rename(trained_rnn)
 

@@ -202,6 +202,14 @@ def _check_format(file):
         )
 
 
+def model_name(path):
+    """TextClassifier.name of the model that a run directory holds, or None if that is not told."""
+    try:
+        return json.loads((path / "config.json").read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # RunDirectory.open tells what is wrong
+
+
 def is_run(path):
     """Whether a folder is a run directory with weights."""
     return (path / "state.json").exists()

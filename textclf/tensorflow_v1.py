@@ -9,9 +9,12 @@ import os
 import re
 import sys
 import tempfile
+import threading
 
 # What TensorFlow says on every machine without an NVIDIA driver, before its log level applies.
 _NOISE = re.compile(rb"cudart_stub|cuInit|All log messages before absl::InitializeLog")
+
+_LOADING = threading.Lock()  # one thread at a time turns file descriptor 2 away and back
 
 
 def __getattr__(name):
@@ -27,7 +30,7 @@ def _load():
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):  # wants to read it all
         return importlib.import_module("tensorflow.compat.v1")
-    with _without_noise():
+    with _LOADING, _without_noise():
         tensorflow = importlib.import_module("tensorflow.compat.v1")
         tensorflow.config.list_physical_devices("GPU")  # looks for the driver, and complains
     return tensorflow

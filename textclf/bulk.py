@@ -1,0 +1,259 @@
+"""Classifies any number of rows: reads, encodes, scores and writes them in chunks.
+
+Rows come out in order, one for each that goes in, whatever it holds. Memory grows with a chunk and
+not with the input. Within a chunk the model reads the texts in order of length; chunks depend on
+nothing but the rows in them, so a job that goes on at a chunk ends with the same bytes.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from data.command import remark
+from data.encoding import Encoded
+from data.lines import Lines
+from data.rows import Rows, classifiable, rows_of_texts
+from data.source import STANDARD_INPUT, Source
+from textclf import tensorflow_v1 as tf
+from textclf.console import RowsBar
+from textclf.results import Writer, form_results, no_known_word
+from textclf.shards import OutputError, Place
+from textclf.tally import Tally, count
+
+CHUNK_CHARACTERS = 4_000_000  # a chunk is closed at that many, however few rows they are
+
+
+@dataclasses.dataclass
+class Input:
+    """Where rows come from.
+
+    Attributes:
+        name: str, for messages; None for texts that speak for themselves.
+        rows: iterable of Row.
+        source: Source of a file or standard input, else None.
+    """
+
+    name: str | None
+    rows: object
+    source: Source | None = None
+
+    @property
+    def can_be_resumed(self):
+        """Whether it can be read again."""
+        return self.source is not None and self.source.is_file
+
+    def place(self, rows):
+        """The Place after so many rows, the last of which has just been read."""
+        if self.source is None:
+            return Place(rows, 0, 0, "")
+        line = self.rows.lines.number
+        return Place(rows, self.source.position, line, self.source.digest())
+
+    def skip_to(self, place):
+        """Goes on at a place.
+
+        Raises:
+            OutputError: what stands before it is not what it was.
+        """
+        self.rows.skip_to(self.source, place.position, place.line)
+        if self.source.digest() != place.digest:
+            raise OutputError(
+                f"{self.name}: is not as it was when this job began: its first {place.position:,} "
+                "bytes differ; restore it, or begin anew with --overwrite"
+            )
+
+
+@contextlib.contextmanager
+def open_input(options, texts):
+    """Opens what is to be classified; yields Input.
+
+    Args:
+        options: PredictOptions, checked.
+        texts: list of str, used where options name no input.
+
+    Raises:
+        DataError: it cannot be opened, or its header has not the columns.
+    """
+    if options.input is None:
+        yield Input(None, rows_of_texts(texts))
+        return
+    with Source(options.input) as source:
+        lines = Lines(source.name, options.encoding, source)
+        rows = Rows(lines, source.name, options.row_format, options, label_needed=False)
+        yield Input(source.name, rows, source)
+
+
+@dataclasses.dataclass
+class Chunk:
+    """Some rows, ready to be scored.
+
+    Attributes:
+        rows: list of Row.
+        encoded: Encoded, of those without a fault.
+        end: Place after them.
+        consumed: int, how much of the source's size has been read, or None.
+    """
+
+    rows: list
+    encoded: Encoded
+    end: Place
+    consumed: int | None
+
+
+def chunks(given, encode, most_rows, done=0):
+    """Yields the Chunk after Chunk of an Input.
+
+    Args:
+        given: Input.
+        encode: function from a list of str to Encoded.
+        most_rows: int.
+        done: int, rows of it that are behind.
+    """
+
+    def close():
+        nonlocal done
+        done += len(rows)
+        texts = [row.text for row in rows if not row.fault]
+        consumed = given.source.consumed() if given.source else None
+        return Chunk(rows, encode(texts), given.place(done), consumed)
+
+    rows, characters = [], 0
+    for row in map(classifiable, given.rows):
+        rows.append(row)
+        characters += len(row.content)
+        if len(rows) >= most_rows or characters >= CHUNK_CHARACTERS:
+            yield close()
+            rows, characters = [], 0
+    if rows:
+        yield close()
+
+
+def ahead(items):
+    """Yields what an iterator yields; a thread gets the next item while this one is being used.
+
+    What the iterator raises is raised in its turn. Whoever ends early waits for the item at hand,
+    so this is not for an iterator that waits for a person.
+    """
+    end = object()
+    with ThreadPoolExecutor(1, "reading ahead") as thread:
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item
+
+
+def answer(model, chunk, options):
+    """The Result of every row of a chunk."""
+    probabilities = model.score(chunk.encoded.ids)
+    return form_results(chunk.rows, probabilities, chunk.encoded.known, model, options.top_k)
+
+
+def classify(model, given, output, options):
+    """Classifies all rows and reports on stderr what there is to point out.
+
+    Args:
+        model: Predictor.
+        given: Input.
+        output: ShardedFile or Stream.
+        options: PredictOptions.
+
+    Raises:
+        DataError, OutputError: see `open_input`, ShardedFile.
+        BrokenPipeError: nobody reads standard output any more.
+    """
+    about = {
+        "model": fingerprint(model),
+        "input": given.source.identity() if given.source else {},
+        "options": options.identity(),
+    }
+    guess = no_known_word(model.config.tokens)
+    writer = _writer(options, model)
+    start, tallies = output.begin(about)
+    total = sum((Tally(**values) for values in tallies), Tally())
+    head = writer.header() if start is None else b""
+    if start is not None:
+        given.skip_to(start)
+        remark(f"Going on after row {start.rows:,}.")
+    done = total.rows
+    size, consumed = (given.source.size, given.source.consumed()) if given.source else (None, None)
+    stages = chunks(given, model.encode, _chunk_rows(options, given), done)
+    with (
+        contextlib.closing(ahead(stages) if given.can_be_resumed else stages) as ready,
+        RowsBar(size, consumed or 0, hidden=_rows_are_seen(options)) as bar,
+    ):
+        for chunk in ready:
+            results = answer(model, chunk, options)
+            tally = count(results, chunk.rows, model.cat_to_id, given.name)
+            output.append(head + writer.write(results), chunk.end, tally)
+            head = b""
+            total += tally
+            bar.update(total.rows - done, chunk.consumed)
+    if head:
+        output.append(head, given.place(0), Tally())
+    output.finish(total.rows)
+    _report(total, given, options, guess)
+
+
+def _writer(options, model):
+    on_terminal = options.to_stdout and options.writes_text
+    return Writer(
+        options.written_format,
+        model.categories,
+        top_k=options.top_k,
+        probabilities=options.probabilities,
+        labels=options.reads_labels,
+        encoding=(sys.stdout.encoding if on_terminal else None) or "utf-8",
+    )
+
+
+def _rows_are_seen(options):
+    return options.to_stdout and sys.stdout.isatty()
+
+
+def _chunk_rows(options, given):
+    """Rows in a chunk: one where a person waits for the answer to a line."""
+    if options.input == STANDARD_INPUT and (given.source.is_terminal or _rows_are_seen(options)):
+        return 1
+    return options.chunk_rows
+
+
+def _report(total, given, options, guess):
+    if given.name and not total.rows:
+        remark(f"{given.name}: no rows in it; the output has none either")
+    for line in total.describe(given.name, guess):
+        remark(line)
+    if options.reads_labels and total.rows:
+        for line in total.describe_labels():
+            remark(line)
+    if not options.to_stdout:
+        remark(f"{options.output}: {total.rows:,} rows")
+
+
+def fingerprint(model):
+    """SHA-256 of all that a model is, as it was loaded.
+
+    Args:
+        model: Predictor.
+
+    Returns:
+        dict from part to hexadecimal digits: config, vocabulary, categories, weights.
+    """
+    with model.session.graph.as_default():
+        variables = sorted(tf.global_variables(), key=lambda variable: variable.name)
+    weights = hashlib.sha256()
+    for variable, value in zip(variables, model.session.run(variables), strict=True):
+        weights.update(f"{variable.name} {value.dtype} {value.shape}\n".encode())
+        weights.update(value.tobytes())
+    parts = {
+        "config": model.config.to_dict(),
+        "vocabulary": model.words,
+        "categories": model.categories,
+    }
+    digests = {
+        name: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+        for name, part in parts.items()
+    }
+    return {**digests, "weights": weights.hexdigest()}

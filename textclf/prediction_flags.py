@@ -1,0 +1,187 @@
+"""The flags of prediction: which model, which rows, where the results go."""
+
+import dataclasses
+from pathlib import Path
+
+from data.errors import ConfigError
+from data.formats import ENDINGS, ReadOptions, detect_format
+from data.lines import OPENERS, can_be_cut
+from data.options import flag_name, option
+from data.rows import NAMES
+from data.source import STANDARD_INPUT
+from textclf.flags import ModelOptions
+from textclf.results import FORMATS
+
+KINDS = ("cnn", "rnn")  # what --model may be, besides a folder
+_COLUMNS = ("text_column", "label_column")
+# What may change while a job is stopped: names of places. What stands there is compared itself.
+_PLACES = {"input", "output", "model", "save_dir", "checkpoint", "vocab", "categories"}
+
+
+@dataclasses.dataclass
+class PredictOptions(ModelOptions, ReadOptions):
+    """What prediction needs; of ReadOptions, it reads texts without a label too."""
+
+    model: str = option(
+        None,
+        "kind of model, cnn or rnn, or the folder of a trained model, which tells its kind; "
+        "default what --save-dir holds, or cnn",
+        group="model",
+    )
+    input: str = option(
+        None, "file with the texts, also .gz or .xz; - is standard input", group="data"
+    )
+    format: str = option(
+        "auto",
+        "format of --input; auto goes by the file name (.csv .tsv .jsonl) and takes any other as "
+        "lines, a text each; txt is label<TAB>text",
+        group="data",
+        choices=("auto", *NAMES),
+    )
+    label_column: str = option(
+        None,
+        "column (or JSON key) of the category, if there is one: tells how many are right",
+        group="data",
+    )
+    output: str = option(
+        None, "file for the results; - is standard output, the default", group="output"
+    )
+    output_format: str = option(
+        "auto",
+        "format of the results: text is category, probability, text; auto goes by the name of "
+        "--output (.txt .tsv .csv .jsonl) and is text on standard output",
+        group="output",
+        choices=("auto", *FORMATS),
+    )
+    top_k: int = option(1, "how many categories to name, the best first", group="output", minimum=1)
+    probabilities: bool = option(
+        False, "write the probabilities of all categories; not in text", group="output"
+    )
+    chunk_rows: int = option(
+        4096,
+        "rows that are read, scored and written at a time; 1 answers each line of a pipe at once",
+        group="output",
+        minimum=1,
+    )
+    resume: bool = option(
+        False, "go on with --output where a stopped job has left it", group="output"
+    )
+    overwrite: bool = option(
+        False, "replace the file --output, or what a stopped job has left of it", group="output"
+    )
+
+    def check(self):
+        super().check()
+        if self.resume and self.overwrite:
+            raise ConfigError("overwrite and resume: one begins anew, one goes on; give one")
+        self._check_output()
+        if self.writes_text and self.probabilities:
+            raise ConfigError(
+                "probabilities: text has no columns for them; give --output-format tsv, csv or "
+                "jsonl, or --top-k"
+            )
+        if not can_be_cut(self.encoding):
+            raise ConfigError(
+                f"encoding {self.encoding}: cannot be read line by line; convert the file to UTF-8"
+            )
+        if self.model not in (None, *KINDS):
+            self._check_model_folder()
+
+    def _check_model_folder(self):
+        for name in ("save_dir", "checkpoint"):
+            if getattr(self, name) is not None:
+                raise ConfigError(f"model {self.model} and {name}: each names a model; give one")
+        if not Path(self.model).is_dir():
+            raise ConfigError(
+                f"model {self.model!r}: expected {', '.join(KINDS)} or the folder of a trained "
+                "model; there is no such folder"
+            )
+
+    def _check_output(self):
+        path = Path("" if self.to_stdout else self.output)
+        for name in ("resume", "overwrite"):
+            if getattr(self, name) and self.to_stdout:
+                raise ConfigError(f"{name}: goes with a file; name it with --output")
+        if path.suffix.lower() in OPENERS:
+            raise ConfigError(
+                f"output {path}: is not compressed here; leave {path.suffix} out and compress it "
+                "afterwards"
+            )
+        if self.output_format == "auto" and path.suffix.lower() not in ("", *ENDINGS):
+            raise ConfigError(
+                f"output {path}: {path.suffix} is not written; name it .tsv, .csv, .jsonl or "
+                ".txt, or say what it is with --output-format"
+            )
+        given = None if self.to_stdout or self.input is None else Path(self.input)
+        if given and given.exists() and path.exists() and path.samefile(given):
+            raise ConfigError(f"output {path}: is the input; name another file")
+
+    def check_rows(self, texts, given):
+        """Checks what says which rows to classify.
+
+        Args:
+            texts: list of str, those of the command line.
+            given: collection of str, the options that were asked for.
+
+        Raises:
+            ConfigError: they do not fit each other.
+        """
+        if self.input is None:
+            for field in dataclasses.fields(ReadOptions):
+                if field.name in given:
+                    raise ConfigError(f"{field.name}: tells how to read a file; give --input too")
+        elif texts:
+            raise ConfigError("input and TEXT: each tells what to classify; give one")
+        elif self.row_format in ("lines", "txt"):
+            for name in _COLUMNS:
+                if name in given:
+                    flag = flag_name(next(f for f in dataclasses.fields(self) if f.name == name))
+                    raise ConfigError(
+                        f"{name}: {self.row_format} has no columns; leave {flag} out, or give "
+                        "--format csv, tsv or jsonl, or txt for label<TAB>text"
+                    )
+        if self.resume and self.input in (None, STANDARD_INPUT):
+            what = "a text of the command line" if self.input is None else "standard input"
+            raise ConfigError(
+                f"resume: {what} cannot be read again; give a file with --input, or begin anew "
+                "with --overwrite"
+            )
+
+    @property
+    def row_format(self):
+        """The format of the input, one of data.rows.NAMES."""
+        if self.format != "auto":
+            return self.format
+        if self.input in (None, STANDARD_INPUT):
+            return "lines"
+        name = detect_format(Path(self.input))
+        return name if name in ("csv", "tsv", "jsonl") else "lines"
+
+    @property
+    def reads_labels(self):
+        """Whether the input has labels."""
+        return self.label_column is not None or self.format == "txt"
+
+    @property
+    def to_stdout(self):
+        """Whether the results go to standard output."""
+        return self.output in (None, "-")
+
+    @property
+    def written_format(self):
+        """The format of the results, one of FORMATS."""
+        if self.output_format != "auto":
+            return self.output_format
+        name = "txt" if self.to_stdout else ENDINGS.get(Path(self.output).suffix.lower(), "txt")
+        return "text" if name == "txt" else name
+
+    @property
+    def writes_text(self):
+        """Whether the results are for people to read."""
+        return self.written_format == "text"
+
+    def identity(self):
+        """dict of all that a row's result depends on, besides input and model."""
+        values = {name: value for name, value in self.to_dict().items() if name not in _PLACES}
+        del values["resume"], values["overwrite"]
+        return {**values, "format": self.row_format, "output_format": self.written_format}

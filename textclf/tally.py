@@ -1,0 +1,146 @@
+"""What there is to count and to point out in the results of many rows."""
+
+import dataclasses
+from collections import Counter
+
+from data.documents import MOST_QUOTED, quote
+from textclf.results import OK
+
+_MOST_NAMED = 10  # labels that the model does not know, by name
+
+
+@dataclasses.dataclass
+class Tally:
+    """Counts of some rows; the counts of more rows can be added.
+
+    Attributes:
+        rows: int.
+        faults: dict from what is wrong to the number of rows that have no category for it.
+        guesses: int, rows with a category though the model knows no word of them.
+        notes: list of str, the first MOST_QUOTED of both, with their places.
+        right, compared: int, rows whose label the model knows, and how many of them it gets right.
+        unlabelled: int, rows without a label, though others have one.
+        unknown: int, rows with a label that the model does not know.
+        unknown_labels: dict from such a label to its rows, for the first few labels.
+    """
+
+    rows: int = 0
+    faults: dict = dataclasses.field(default_factory=dict)
+    guesses: int = 0
+    notes: list = dataclasses.field(default_factory=list)
+    right: int = 0
+    compared: int = 0
+    unlabelled: int = 0
+    unknown: int = 0
+    unknown_labels: dict = dataclasses.field(default_factory=dict)
+
+    def __add__(self, other):
+        sums = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in dataclasses.fields(self)
+            if field.type is int
+        }
+        labels = {**self.unknown_labels}
+        for label, count in other.unknown_labels.items():
+            if label in labels or len(labels) < _MOST_NAMED:
+                labels[label] = labels.get(label, 0) + count
+        return Tally(
+            **sums,
+            faults=dict(Counter(self.faults) + Counter(other.faults)),
+            notes=(self.notes + other.notes)[:MOST_QUOTED],
+            unknown_labels=labels,
+        )
+
+    def to_dict(self):
+        """dict for JSON, `Tally(**dict)` again."""
+        return dataclasses.asdict(self)
+
+    @property
+    def has_category(self):
+        """How many rows have a category, int."""
+        return self.rows - sum(self.faults.values())
+
+    def describe(self, name, guess):
+        """The counts in words.
+
+        Args:
+            name: str, the input; None for texts that speak for themselves.
+            guess: str, see results.no_known_word.
+
+        Returns:
+            list of str, empty if there is nothing to point out.
+        """
+        lines = []
+        without = self.rows - self.has_category
+        if name and without:
+            kinds = sorted(self.faults.items(), key=lambda item: (-item[1], item[0]))
+            listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+            lines.append(f"{name}: {without:,} of {self.rows:,} rows have no category: {listed}")
+        if name and self.guesses:
+            lines.append(
+                f"{name}: {self.guesses:,} of {self.rows:,} rows have {guess}, their category is a "
+                "guess"
+            )
+        lines += self.notes
+        if more := without + self.guesses - len(self.notes):
+            lines.append(f"... and {more:,} more")
+        return lines
+
+    def describe_labels(self):
+        """What the labels say of the categories, in words: list of str."""
+        share = f"{self.right / self.compared:.2%}" if self.compared else "-"
+        lines = [f"Accuracy: {share} ({self.right:,} of {self.compared:,} rows)"]
+        if self.unknown:
+            named = ", ".join(f"{quote(k)} {count:,}" for k, count in self.unknown_labels.items())
+            others = self.unknown - sum(self.unknown_labels.values())
+            named += f", others {others:,}" if others else ""
+            lines.append(
+                f"Left out: {self.unknown:,} with a label the model does not know ({named})"
+            )
+        if self.unlabelled:
+            lines.append(f"Left out: {self.unlabelled:,} without a label")
+        return lines
+
+
+def count(results, rows, categories, name):
+    """The Tally of some results.
+
+    Args:
+        results: list of n Result.
+        rows: list of n Row.
+        categories: collection of str, those the model knows.
+        name: str, the input; None for texts that speak for themselves.
+    """
+    tally = Tally(rows=len(results))
+    faults = Counter()
+    for result, row in zip(results, rows, strict=True):
+        if result.status != OK:
+            faults[result.status] += not result.ranked
+            tally.guesses += bool(result.ranked)
+            if len(tally.notes) < MOST_QUOTED:
+                tally.notes.append(_note(result, row, name))
+        if result.label is not None and result.ranked:
+            _compare(tally, result, categories)
+    tally.faults = dict(+faults)
+    return tally
+
+
+def _note(result, row, name):
+    remedy = row.fault[1] if row.fault else "the category is a guess"
+    place = f"{name}:{row.line}: " if name else ""
+    mark = ", " if result.ranked else "; "
+    what = f"{result.status}{mark}{remedy}"
+    return place + (what if row.fault else f"{what}: {quote(result.text)}")
+
+
+def _compare(tally, result, categories):
+    if not result.label:
+        tally.unlabelled += 1
+    elif result.label not in categories:
+        tally.unknown += 1
+        named = tally.unknown_labels
+        if result.label in named or len(named) < _MOST_NAMED:
+            named[result.label] = named.get(result.label, 0) + 1
+    else:
+        tally.compared += 1
+        tally.right += result.label == result.category
