@@ -99,15 +99,16 @@ LAYERS = [
     {"data.cnews_loader", "textclf.config"},
     {"data.audit", "data.thucnews", "data.sample.build", "textclf.runtime", "textclf.layers"},
     {"textclf.flags", "textclf.sealed"},
-    {"textclf.classifier", "textclf.weights", "textclf.metrics"},
+    {"textclf.classifier", "textclf.weights", "textclf.metrics", "textclf.abstention"},
     {"textclf.checkpoint", "textclf.loading"},
     {"textclf.original"},
     {"textclf.evaluation"},
+    {"textclf.calibration"},
     {"textclf.training", "textclf.prediction"},
     {"textclf.console", "cnn_model", "rnn_model"},
     {"textclf.cli"},
     {"predict", "run_cnn", "run_rnn", "bench.reference", "bench.train_step", "bench.loading"},
-    {"bench.epoch"},
+    {"bench.epoch", "bench.abstention"},
     {"bench.prediction"},
 ]
 
