@@ -59,13 +59,15 @@ def describe_expected(field):
 
 def check_value(field, value):
     """Returns `value`, or raises ConfigError if the field does not allow it."""
+    if value is None and field.default is None:
+        return value  # not given
     metadata = field.metadata
     numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
     right_type = {
         int: numeric and (isinstance(value, int) or value.is_integer()),
         float: numeric and math.isfinite(value),
         bool: isinstance(value, bool),
-        str: isinstance(value, str) or value is None,
+        str: isinstance(value, str),
     }[field.type]
     allowed = right_type and (
         (metadata["minimum"] is None or value >= metadata["minimum"])

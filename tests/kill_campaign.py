@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from cnn_model import TCNNConfig, TextCNN
-from textclf import cli
+from textclf import calibration, cli
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import RunDirectory, is_run
 from textclf.runtime import seeded_graph
@@ -42,14 +42,16 @@ class Outcome:
 
 
 def result(path):
-    """What a training leaves and has to be the same: metrics, curves, best, weights' bytes."""
+    """What a training leaves and has to be the same: metrics, curves, best, weights' bytes, and
+    how they were calibrated."""
     store = WeightStore(path)
     weights = {}
     for step in {store.best.step, store.snapshots[0].step}:
         reader = tf.train.load_checkpoint(str(path / f"weights/step-{step}/model"))
         for name in reader.get_variable_to_shape_map():
             weights[step, name] = reader.get_tensor(name).tobytes()
-    return (path / "metrics.jsonl").read_text(), store.best, weights
+    texts = [(path / name).read_text() for name in ("metrics.jsonl", calibration.FILE)]
+    return texts, store.best, weights
 
 
 def _train(folder, arguments):

@@ -100,10 +100,11 @@ LAYERS = [
     {"data.cnews_loader", "textclf.config", "textclf.convolution"},
     {"data.audit", "data.thucnews", "data.sample.build", "textclf.runtime", "textclf.layers"},
     {"textclf.flags", "textclf.sealed", "textclf.results"},
-    {"textclf.classifier", "textclf.weights", "textclf.metrics"},
+    {"textclf.classifier", "textclf.weights", "textclf.metrics", "textclf.abstention"},
     {"textclf.checkpoint", "textclf.loading", "textclf.prediction_flags", "textclf.tally"},
     {"textclf.original", "textclf.shards", "textclf.output"},
     {"textclf.evaluation"},
+    {"textclf.calibration"},
     {"textclf.training", "textclf.prediction"},
     {"textclf.console", "cnn_model", "rnn_model"},
     {"textclf.cli", "textclf.bulk"},
@@ -111,7 +112,7 @@ LAYERS = [
     {"bench.models", "bench.side_by_side", "bench.worker"},
     {"bench.outside", "bench.pytorch_reference", "bench.tensorflow1_reference"},
     {"bench.tensorflow1", "bench.memory"},
-    {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading"},
+    {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading", "bench.abstention"},
 ]
 
 

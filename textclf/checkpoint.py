@@ -10,6 +10,7 @@ writer.
     bad_lines.<split>.jsonl  the lines that were left out, with place and reason, if there were any
     metrics.jsonl            the scores of the training, a JSON object a line, see metrics.py
     state.json, weights/, best_validation.*    the weights, see weights.py
+    calibration.json         what the validation split tells of them, see calibration.py
     .lock                    held by the training that writes here
 """
 
@@ -251,7 +252,8 @@ def locked(path):
 def remove_run(path):
     """Removes the files of a run and nothing else; the folder and other files in it stay."""
     remove_weights(path)
-    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl", "best.json"):  # the last of old
+    old = ("best.json",)  # of an older version
+    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl", "calibration.json", *old):
         (path / name).unlink(missing_ok=True)
     for file in path.glob("bad_lines.*.jsonl"):
         file.unlink()

@@ -140,7 +140,7 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
 
 def _run_training(run, data, model_class, session_config, console, *, resume):
     """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import metrics, training
+    from textclf import calibration, metrics, training
 
     seed = run.origin.seed
     with (
@@ -176,6 +176,8 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
             )
             with _stopping_at_signals(trainer, console) as caught:
                 outcome = trainer.train(session, start)
+        if outcome.best is not None and outcome.reason != "interrupted":
+            remark(calibration.calibrate(session, model, run, data).describe())
     return _report_outcome(outcome, run, caught, console)
 
 
@@ -247,7 +249,7 @@ def test(parsed, config_class, model_class):
     print("Loading test data...", flush=True)
     with console.time_usage():
         documents, bad_lines = loading.load_test(run, options)
-        x, y = loading.encode(documents, run.words, run.categories, run.config)
+        encoded, y = loading.encode(documents, run.words, run.categories, run.config)
         run.save_bad_lines("test", bad_lines)
         session_config = runtime.configure(options.device)
         with (
@@ -257,7 +259,7 @@ def test(parsed, config_class, model_class):
             model = model_class(run.config, training=False)
             run.weights.restore_best(session)
             print("Testing...", flush=True)
-            result = evaluation.evaluate(session, model, x, y)
+            result = evaluation.evaluate(session, model, encoded.ids, y)
         print(console.TEST_LINE.format(result.loss, result.accuracy))
         print("Precision, Recall and F1-Score...")
         print(evaluation.classification_report(result, run.categories))

@@ -7,7 +7,7 @@ from data import lazy_numpy as np
 from data.cnews_loader import order_categories
 from data.command import remark
 from data.documents import describe_bad_lines, look_alikes
-from data.encoding import Encoder, encode_labels
+from data.encoding import Encoded, Encoder, encode_labels
 from data.errors import ConfigError, DataError
 from data.formats import read_documents
 from data.splits import Division, find_split, is_single, read_splits
@@ -22,6 +22,7 @@ class TrainingData:
 
     Attributes:
         train, val: (ids int32 [n, seq_length], one-hot labels float32 [n, num_classes]).
+        val_encoded: Encoded, the texts of `val`.
         words, categories: list of str in id order.
         division: Division if a single source was divided, else None.
         bad_lines: list of BadLine that were left out.
@@ -30,6 +31,7 @@ class TrainingData:
 
     train: "tuple[np.ndarray, np.ndarray]"
     val: "tuple[np.ndarray, np.ndarray]"
+    val_encoded: Encoded
     words: list
     categories: list
     division: Division | None
@@ -86,9 +88,12 @@ def load_training(path, options, config, chosen):
         oov=config.oov,
     )
     config.vocab_size = len(words)
+    train_encoded, train_labels = encode(train, words, categories, config)
+    val_encoded, val_labels = encode(val, words, categories, config)
     return TrainingData(
-        train=encode(train, words, categories, config),
-        val=encode(val, words, categories, config),
+        train=(train_encoded.ids, train_labels),
+        val=(val_encoded.ids, val_labels),
+        val_encoded=val_encoded,
         words=words,
         categories=categories,
         division=division,
@@ -124,9 +129,12 @@ def load_again(run, options):
                 f"{documents.name}: not as it was when this training began, and a resumed one "
                 "needs the same data; restore it, or train anew with another --save-dir"
             )
+    train, train_labels = encode(splits["train"], run.words, run.categories, run.config)
+    val, val_labels = encode(splits["val"], run.words, run.categories, run.config)
     return TrainingData(
-        train=encode(splits["train"], run.words, run.categories, run.config),
-        val=encode(splits["val"], run.words, run.categories, run.config),
+        train=(train.ids, train_labels),
+        val=(val.ids, val_labels),
+        val_encoded=val,
         words=run.words,
         categories=run.categories,
         division=run.division,
@@ -205,7 +213,7 @@ def encode(documents, words, categories, config):
     """Turns documents into arrays and remarks on what is left out.
 
     Returns:
-        (ids, labels): int32 [n, seq_length], one-hot float32 [n, num_classes].
+        (encoded, labels): Encoded, one-hot float32 [n, num_classes].
     """
     labels = encode_labels(documents, {name: index for index, name in enumerate(categories)})
     encoded = encoder(words, config).encode(documents.texts)
@@ -226,7 +234,7 @@ def encode(documents, words, categories, config):
     if encoded.empty:
         notes.append(f"{encoded.empty} have no known {unit} at all")
     remark("; ".join(notes))
-    return encoded.ids, labels
+    return encoded, labels
 
 
 def encoder(words, config):

@@ -277,6 +277,9 @@ class OriginalWeights:
     def restore_best(self, session):
         """Loads the weights into a session whose graph holds the model.
 
+        Returns:
+            None: they have no step, and no calibration.
+
         Raises:
             CheckpointError: they are damaged, or not those of this model.
         """

@@ -4,6 +4,7 @@ import functools
 
 from textclf import runtime
 from textclf import tensorflow_v1 as tf
+from textclf.calibration import at_temperature, read_calibration
 from textclf.checkpoint import RunDirectory
 from textclf.evaluation import score
 from textclf.flags import default_save_dir
@@ -24,6 +25,9 @@ class Predictor:
         config: ClassifierConfig.
         model: TextClassifier.
         session: tf.Session.
+        calibration: Calibration of the weights, or None if they have none.
+        temperature: float, what all probabilities are given at: that of the calibration, or 1. It
+            may be set; 1 gives those of the graph.
     """
 
     config_class = None
@@ -52,7 +56,8 @@ class Predictor:
         with runtime.seeded_graph().as_default() as graph:
             self.model = self.model_class(run.config, training=False)
             self.session = tf.Session(graph=graph, config=session_config)
-            run.weights.restore_best(self.session)
+            self.calibration = read_calibration(run, run.weights.restore_best(self.session))
+        self.temperature = self.calibration.temperature if self.calibration else 1.0
 
     @classmethod
     def from_original(cls, checkpoint, vocab, categories=None, device="auto", **config):
@@ -139,4 +144,4 @@ class Predictor:
         Returns:
             float32 array [n, num_classes], see `predict_proba`.
         """
-        return score(self.session, self.model, ids)
+        return at_temperature(score(self.session, self.model, ids), self.temperature)

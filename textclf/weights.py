@@ -178,6 +178,9 @@ class WeightStore:
 
         If they are damaged, the latest good ones are loaded and a warning is logged.
 
+        Returns:
+            int, the step of the weights that are loaded.
+
         Raises:
             CheckpointError: no weights are saved, or none is good, or they do not fit the graph.
         """
@@ -185,12 +188,13 @@ class WeightStore:
             raise CheckpointError(f"{self._path}: no weights are saved here; train again")
         steps = [self.best.step, *(s.step for s in self.snapshots if s.step != self.best.step)]
         try:
-            self._restore_first(session, steps)
+            return self._restore_first(session, steps)
         except CheckpointError:
             self._read()
             if self.best.step in steps:
                 raise
-            self.restore_best(session)  # a training that is running has swept what we read of
+            # A training that is running has swept what we read of.
+            return self.restore_best(session)
 
     def restore_latest(self, session):
         """Loads the latest good weights; returns their Snapshot. Raises as `restore_best`."""
@@ -198,6 +202,14 @@ class WeightStore:
             raise CheckpointError(f"{self._path}: nothing is saved to resume; train again")
         step = self._restore_first(session, [snapshot.step for snapshot in self.snapshots])
         return next(snapshot for snapshot in self.snapshots if snapshot.step == step)
+
+    def digests(self, step):
+        """What tells the weights of a step, one that is kept, from all others.
+
+        Returns:
+            dict from file name to SHA-256.
+        """
+        return self._digests[step]
 
     def _restore_first(self, session, steps):
         """Restores the first good weights of some steps; returns the step."""
