@@ -177,4 +177,4 @@ def test_a_long_piece_that_is_not_read_is_folded():
 
 def test_a_category_that_was_asked_about_is_told_from_the_predicted_one():
     cells = Page(row(1, _explanation(category="体育"), status="no known character")).cells
-    assert cells[1] == "体育no known characterasked about; predicted is 财经"
+    assert cells[1] == "体育no known characterpredicted: 财经"

@@ -33,7 +33,7 @@ table { border-collapse: collapse; width: 100%; }
 th { color: var(--faint); font-size: .8rem; font-weight: 500; text-align: left; }
 th, td { border-bottom: 1px solid var(--line); padding: .55rem .75rem; vertical-align: top; }
 .number { color: var(--faint); font-variant-numeric: tabular-nums; text-align: right; }
-.category { font-weight: 600; min-width: 5em; }
+.category { font-weight: 600; min-width: 7em; }
 .category small { color: var(--faint); display: block; font-weight: 400; line-height: 1.4; }
 .probability { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
 .text { overflow-wrap: anywhere; unicode-bidi: isolate; white-space: pre-wrap; width: 100%; }
@@ -110,7 +110,7 @@ def row(number, explanation, status=""):
     """
     notes = [status] if status else []
     if explanation.category != explanation.predicted:
-        notes.append(f"asked about; predicted is {explanation.predicted}")
+        notes.append(f"predicted: {explanation.predicted}")
     notes = "".join(f"<small>{_escape(note)}</small>" for note in notes)
     return (
         f'<tr><td class="number">{number}</td>'
