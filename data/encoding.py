@@ -12,7 +12,7 @@ from data import lazy_numpy as np
 from data.documents import quote
 from data.errors import DataError
 from data.vocabulary import CHUNK, PAD, PAD_ID, UNK
-from data.words import CODE_POINTS, code_points, splitter
+from data.words import CODE_POINTS, code_points, locate, splitter
 
 _UNKNOWN = -1
 
@@ -57,6 +57,7 @@ class Encoder:
         self._seq_length = seq_length
         self._from_end = truncate == "tail"
         self._unk_id = word_to_id[UNK] if oov == "unk" else None
+        self._split = splitter(tokens)
         if tokens == "char":
             self._table = np.full(CODE_POINTS, _UNKNOWN, dtype=np.int32)
             for word, word_id in word_to_id.items():
@@ -68,7 +69,6 @@ class Encoder:
             self._table = {
                 word: word_id for word, word_id in word_to_id.items() if word not in (PAD, UNK)
             }
-            self._split = splitter(tokens)
             self._look_up = self._look_up_words
 
     def encode(self, texts):
@@ -91,6 +91,22 @@ class Encoder:
             ids, lengths = self._look_up(texts[rows])
             self._fill(encoded, rows, ids, lengths)
         return encoded
+
+    def spans(self, text):
+        """Where the words stand that a row of `encode` holds: the last ids of the row, in order.
+
+        Args:
+            text: str.
+
+        Returns:
+            int64 array [words read, 2]: half-open, as offsets into `text` in code points.
+        """
+        spans = locate(text, self._split(text))
+        if self._unk_id is None:
+            ids, _ = self._look_up([text])
+            spans = spans[ids != _UNKNOWN]
+        start = max(0, len(spans) - self._seq_length) if self._from_end else 0
+        return spans[start : start + self._seq_length]
 
     def _look_up_characters(self, texts):
         """Returns (ids int32 [words], lengths int64 [n]); unknown words are _UNKNOWN."""

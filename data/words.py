@@ -89,3 +89,25 @@ def splitter(tokens):
         ) from None
     jieba.setLogLevel("WARNING")  # it tells of loading its dictionary otherwise
     return lambda text: [word for word in jieba.lcut(text) if not word.isspace()]
+
+
+def locate(text, words):
+    """Where the words of a text stand in it.
+
+    Args:
+        text: str.
+        words: list of n str, as a `splitter` returns them for this text.
+
+    Returns:
+        int64 array [n, 2]: offset of each word's first character, and of the one after its last.
+    """
+    ends = []
+    end = 0
+    for word in words:
+        # Between two words there is nothing but white space, and no word begins with it (or every
+        # character is a word): the first place where a word fits is its own.
+        end = text.index(word, end) + len(word)
+        ends.append(end)
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    ends = np.array(ends, dtype=np.int64)
+    return np.stack([ends - lengths, ends], axis=1)

@@ -102,17 +102,19 @@ LAYERS = [
     {"textclf.flags", "textclf.sealed", "textclf.results"},
     {"textclf.classifier", "textclf.weights", "textclf.metrics", "textclf.abstention"},
     {"textclf.checkpoint", "textclf.loading", "textclf.prediction_flags", "textclf.tally"},
-    {"textclf.original", "textclf.shards", "textclf.output"},
+    {"textclf.original", "textclf.shards", "textclf.output", "textclf.attribution"},
     {"textclf.evaluation"},
     {"textclf.calibration"},
-    {"textclf.training", "textclf.prediction"},
+    {"textclf.training", "textclf.prediction", "textclf.explanation"},
+    {"textclf.explanation_text", "textclf.explanation_html"},
     {"textclf.console", "cnn_model", "rnn_model"},
     {"textclf.cli", "textclf.bulk"},
     {"predict", "run_cnn", "run_rnn", "bench.reference"},
     {"bench.models", "bench.side_by_side", "bench.worker"},
     {"bench.outside", "bench.pytorch_reference", "bench.tensorflow1_reference"},
     {"bench.tensorflow1", "bench.memory"},
-    {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading", "bench.abstention"},
+    {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading"},
+    {"bench.abstention", "bench.deletion"},
 ]
 
 

@@ -1,5 +1,6 @@
 """What a word is, and what becomes of words outside the vocabulary."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from data.encoding import Encoder
 from data.errors import ConfigError
 from data.vocabulary import PAD, UNK, count_words, read_vocab, write_vocab
-from data.words import WordOptions, splitter
+from data.words import WordOptions, locate, splitter
 
 TEXTS = ["the cat  sat", "the\tdog\u3000sat on the cat\n"]
 
@@ -66,6 +67,35 @@ def test_encoding_matches_a_plain_loop(tokens, oov, truncate, texts, length):
     assert encoded.ids.tolist() == rows
     assert encoded.ids.shape == (len(texts), length)
     assert encoded.truncated == truncated
+
+
+@pytest.mark.parametrize("tokens", ["char", "word"])
+@pytest.mark.parametrize("oov", ["drop", "unk"])
+@pytest.mark.parametrize("truncate", ["head", "tail"])
+@given(text=st.text("abc 😀\u3000\x1f<>PAD", max_size=12), length=st.integers(1, 4))
+def test_spans_are_where_the_encoded_words_stand(tokens, oov, truncate, text, length):
+    words = [PAD, UNK, "a", "b", "ab", "😀", " "]
+    word_to_id = {word: index for index, word in enumerate(words)}
+    encoder = Encoder(word_to_id, length, tokens=tokens, oov=oov, truncate=truncate)
+    row = encoder.encode([text]).ids[0].tolist()
+    spans = encoder.spans(text)
+    assert spans.shape == (len(row) - row.count(0), 2)
+    known = {word: index for word, index in word_to_id.items() if word not in (PAD, UNK)}
+    found = [known.get(text[start:end], 1) for start, end in spans]
+    assert found == [word_id for word_id in row if word_id]
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+    kept = [text[start:end] for start, end in spans]
+    whole = list(text) if tokens == "char" else text.split()
+    if oov == "drop":
+        whole = [word for word in whole if word in known]
+    assert kept == (whole[:length] if truncate == "head" else whole[-length:])
+
+
+def test_the_words_of_jieba_are_located():
+    pytest.importorskip("jieba", reason="jieba is an extra")
+    text = "我来到 北京\r\n\u3000清华大学, 2.5% ok"
+    words = splitter("jieba")(text)
+    assert [text[start:end] for start, end in locate(text, words)] == words
 
 
 def test_a_word_that_looks_like_padding_is_no_padding():

@@ -1,4 +1,4 @@
-"""The flags of the training scripts, and where things are when nothing else is said."""
+"""The flags that programs share, and where things are when nothing else is said."""
 
 import dataclasses
 from pathlib import Path
@@ -61,6 +61,27 @@ class ModelOptions(RunOptions):
             raise ConfigError("checkpoint and save_dir: each names a model; give one")
         elif self.vocab is None:
             raise ConfigError("checkpoint: has no vocabulary; name the file with --vocab")
+
+
+@dataclasses.dataclass
+class ExplainOptions(Options):
+    """Flags of a program that explains predictions."""
+
+    explain: bool = option(
+        False,
+        "mark the characters that speak for the category, and those that speak against it",
+        group="output",
+    )
+    explain_category: str = option(
+        None,
+        "with --explain, ask about this category in place of the predicted one",
+        group="output",
+    )
+
+    def check(self):
+        super().check()
+        if self.explain_category is not None and not self.explain:
+            raise ConfigError("explain_category: goes with --explain; give that, or leave it out")
 
 
 @dataclasses.dataclass

@@ -1,0 +1,169 @@
+"""Explanations as a page for a browser: one file that needs nothing else, no network either."""
+
+import html
+
+from data.files import write_text
+from textclf.explanation import STRENGTHS
+
+# Control characters, which a page must not hold: their codes are shown in their place.
+_CODES = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"
+}
+_LONG = 300  # characters: a longer piece that the model does not read is folded
+# How much of the colour lies behind a word, %, the faintest first.
+_COVERS = (22, 38, 54, 74)
+
+_STYLE = """
+:root { color-scheme: light dark; --page: #fdfdfc; --ink: #1b1b1a; --faint: #6f6f6b;
+  --line: #e2e2de; --for: 64 145 255; --against: 250 140 20; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #171716; --ink: #ececea; --faint: #92928c; --line: #363633;
+    --for: 60 130 250; --against: 215 110 10; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 72rem; padding: 1.25rem 1rem 3rem; background: var(--page);
+  color: var(--ink); font: 1rem/1.75 system-ui, "Noto Sans CJK SC", sans-serif;
+  -webkit-text-size-adjust: 100%; }
+h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 .35rem; }
+p { margin: .2rem 0; }
+.about, .legend { color: var(--faint); font-size: .9rem; }
+.legend { margin-bottom: 1.2rem; }
+.legend mark { color: var(--ink); }
+.legend > span { display: inline-block; margin-right: 1.4em; }
+table { border-collapse: collapse; width: 100%; }
+th { color: var(--faint); font-size: .8rem; font-weight: 500; text-align: left; }
+th, td { border-bottom: 1px solid var(--line); padding: .55rem .75rem; vertical-align: top; }
+.number { color: var(--faint); font-variant-numeric: tabular-nums; text-align: right; }
+.category { font-weight: 600; min-width: 7em; }
+.category small { color: var(--faint); display: block; font-weight: 400; line-height: 1.4; }
+.probability { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
+.text { overflow-wrap: anywhere; unicode-bidi: isolate; white-space: pre-wrap; width: 100%; }
+.fault { color: var(--faint); font-style: italic; }
+mark { background: none; color: inherit; padding: .12em 0; }
+mark.a { text-decoration: underline dashed 1px; text-underline-offset: .28em; }
+.u { color: var(--faint); }
+details.u { border-left: 3px solid var(--line); margin: .3rem 0; padding-left: .7rem; }
+summary { cursor: pointer; font-size: .9rem; }
+@media (max-width: 40rem) {
+  body { padding: 1rem .75rem 2rem; }
+  thead { position: absolute; clip-path: inset(50%); }
+  table, tbody, tr, td { display: block; }
+  tr { border-bottom: 1px solid var(--line); padding: .7rem 0; }
+  td { border: 0; padding: 0; }
+  td.number, td.category, td.probability { display: inline; margin-right: .6em; }
+  td.category small { display: inline; margin-left: .6em; } }
+"""
+
+
+def head(about):
+    """The beginning of a page, up to its rows.
+
+    Args:
+        about: str, what was explained: the model, for example.
+
+    Returns:
+        str.
+    """
+    marks = "".join(
+        f"mark.{side}{strength} {{ background: rgb(var(--{name}) / {cover}%); }}\n"
+        for side, name in (("f", "for"), ("a", "against"))
+        for strength, cover in enumerate(_COVERS, start=1)
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # Whatever the texts hold, nothing is loaded and nothing runs.
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>Why these categories</title>\n<style>{_STYLE}{marks}</style>\n</head>\n<body>\n"
+        f'<h1>Why these categories</h1>\n<p class="about">{_escape(about)}</p>\n'
+        f'<p class="legend">{_legend()}</p>\n'
+        '<table>\n<thead><tr><th class="number">#</th><th>category</th>'
+        '<th class="probability">probability</th><th>text</th></tr></thead>\n<tbody>\n'
+    )
+
+
+def _legend():
+    """What the marks mean, the faintest to the strongest."""
+    sides = (("f", "speaks for the category"), ("a", "speaks against it"))
+    shown = []
+    for side, words in sides:
+        steps = [
+            f'<mark class="{side} {side}{strength}">&nbsp;{strength}&nbsp;</mark>'
+            for strength in range(1, STRENGTHS + 1)
+        ]
+        shown.append(f"<span>{''.join(steps)} {words}</span>")
+    shown.append('<span><span class="u">faint</span>: not read by the model</span>')
+    shown.append("<span>1 to 4: compared with the strongest word of the same text</span>")
+    return "\n".join(shown)
+
+
+def row(number, explanation, status=""):
+    """A document.
+
+    Args:
+        number: int, its place.
+        explanation: Explanation.
+        status: str, a remark on the category, such as that it is a guess.
+
+    Returns:
+        str.
+    """
+    notes = [status] if status else []
+    if explanation.category != explanation.predicted:
+        notes.append(f"predicted: {explanation.predicted}")
+    notes = "".join(f"<small>{_escape(note)}</small>" for note in notes)
+    return (
+        f'<tr><td class="number">{number}</td>'
+        f'<td class="category">{_escape(explanation.category)}{notes}</td>'
+        f'<td class="probability">{explanation.probability:.2%}</td>'
+        f'<td class="text" dir="auto">{_marked(explanation)}</td></tr>\n'
+    )
+
+
+def fault_row(number, text, status):
+    """A document that has no category: what is left of its text, and why, as str."""
+    return (
+        f'<tr><td class="number">{number}</td><td class="fault" colspan="2">{_escape(status)}</td>'
+        f'<td class="text u" dir="auto">{_escape(text)}</td></tr>\n'
+    )
+
+
+TAIL = "</tbody>\n</table>\n</body>\n</html>\n"
+
+
+def write_page(path, explanations, about):
+    """Writes a page of several explanations, whole or not at all.
+
+    Args:
+        path: str or Path.
+        explanations: iterable of Explanation.
+        about: see `head`.
+
+    Raises:
+        OSError: see write_text.
+    """
+    rows = (row(number, explanation) for number, explanation in enumerate(explanations, start=1))
+    write_text(path, "".join([head(about), *rows, TAIL]))
+
+
+def _marked(explanation):
+    shown = []
+    for start, end, strength, score in explanation.pieces():
+        piece = _escape(explanation.text[start:end])
+        if strength is None and end - start > _LONG:
+            summary = f"{end - start:,} characters that the model does not read"
+            piece = f'<details class="u"><summary>{summary}</summary>{piece}</details>'
+        elif strength is None:
+            piece = f'<span class="u">{piece}</span>'
+        elif strength:
+            side = "f" if strength > 0 else "a"
+            classes = f"{side} {side}{abs(strength)}"
+            piece = f'<mark class="{classes}" title="{score:+.3g}">{piece}</mark>'
+        shown.append(piece)
+    return "".join(shown)
+
+
+def _escape(text):
+    """Text as it stands in a page; half a surrogate pair, which no file can hold, as its code."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return html.escape(text.translate(_CODES))
