@@ -11,7 +11,7 @@ from data.command import Parser, add_options, guard, remark
 from data.options import option
 from data.words import UNITS
 from rnn_model import TextRNN, TRNNConfig
-from textclf import original
+from textclf import export, exported, original
 from textclf.flags import ModelOptions
 from textclf.prediction import Predictor
 
@@ -38,7 +38,7 @@ CONFIG_CLASSES = tuple(predictor.config_class for predictor in PREDICTORS.values
 
 
 @dataclasses.dataclass
-class PredictOptions(ModelOptions):
+class PredictOptions(ModelOptions, export.ExportOptions):
     """What prediction needs."""
 
     model: str = option("cnn", "kind of model", group="model", choices=tuple(PREDICTORS))
@@ -56,7 +56,8 @@ def main(arguments=None):
     parser = Parser(
         description="Classifies text with a trained model. "
         "Prints a line a text: category, probability, text, separated by tabs.",
-        epilog="Loading TensorFlow takes a few seconds, however many texts there are.",
+        epilog="Loading TensorFlow takes a few seconds, however many texts there are. A model that "
+        "was exported to the folder export of --save-dir answers without it.",
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="two samples if none is given")
     add_options(parser, PredictOptions, original.config_flags(*CONFIG_CLASSES))
@@ -69,8 +70,9 @@ def _predict(parsed):
     options.check()
     predictor = PREDICTORS[options.model]
     given = original.given_config(parsed, *CONFIG_CLASSES)
-    run = original.open_model(options, given, predictor.config_class, predictor.model_class)
-    with predictor(device=options.device, run=run) as model:
+    if options.export is not None:
+        return export.run(options, given, parsed.texts, predictor)
+    with exported.open_model(options, given, predictor, len(texts)) as model:
         encoded = model.encode(texts)
         probabilities = model.score(encoded.ids)
         unit = UNITS[model.config.tokens]

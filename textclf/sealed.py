@@ -19,8 +19,15 @@ def write_sealed(path, values):
     write_text(path, json.dumps(sealed, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_sealed(path):
+RESTORE = "restore the file from a copy, or train again"
+
+
+def read_sealed(path, remedy=RESTORE):
     """Reads what `write_sealed` wrote.
+
+    Args:
+        path: Path.
+        remedy: str, what to do if that fails.
 
     Raises:
         CheckpointError: not there, no JSON, or changed since.
@@ -29,15 +36,12 @@ def read_sealed(path):
         values = json.loads(path.read_text(encoding="utf-8"))
         seal = values.pop(_SEAL)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({why(error)}); {RESTORE}") from None
+        raise CheckpointError(f"{path}: cannot be read ({why(error)}); {remedy}") from None
     except (AttributeError, KeyError, TypeError):
-        raise CheckpointError(f"{path}: has no checksum; {RESTORE}") from None
+        raise CheckpointError(f"{path}: has no checksum; {remedy}") from None
     if seal != _digest(values):
-        raise CheckpointError(f"{path}: was changed since it was written; {RESTORE}")
+        raise CheckpointError(f"{path}: was changed since it was written; {remedy}")
     return values
-
-
-RESTORE = "restore the file from a copy, or train again"
 
 
 def why(error):
@@ -67,12 +71,13 @@ def file_digest(path):
     return digest.hexdigest()
 
 
-def check_digests(folder, digests):
+def check_digests(folder, digests, remedy=RESTORE):
     """Compares files with their checksums.
 
     Args:
         folder: Path.
         digests: dict from file name to SHA-256.
+        remedy: str, what to do if a file is not as it was.
 
     Raises:
         CheckpointError: a file is missing, unreadable or changed.
@@ -82,6 +87,6 @@ def check_digests(folder, digests):
         try:
             found = file_digest(path)
         except OSError as error:
-            raise CheckpointError(f"{path}: {error.strerror}; {RESTORE}") from None
+            raise CheckpointError(f"{path}: {error.strerror}; {remedy}") from None
         if found != expected:
-            raise CheckpointError(f"{path}: is damaged, its checksum is wrong; {RESTORE}")
+            raise CheckpointError(f"{path}: is damaged, its checksum is wrong; {remedy}")
