@@ -60,15 +60,11 @@ class Encoder:
         self._split = splitter(tokens)
         if tokens == "char":
             self._table = np.full(CODE_POINTS, _UNKNOWN, dtype=np.int32)
-            for word, word_id in word_to_id.items():
-                if len(word) == 1:
-                    self._table[ord(word)] = word_id
+            for word, word_id in readable_words(word_to_id, tokens).items():
+                self._table[ord(word)] = word_id
             self._look_up = self._look_up_characters
         else:
-            # PAD and UNK mean something else when they stand in a text.
-            self._table = {
-                word: word_id for word, word_id in word_to_id.items() if word not in (PAD, UNK)
-            }
+            self._table = readable_words(word_to_id, tokens)
             self._look_up = self._look_up_words
 
     def encode(self, texts):
@@ -137,6 +133,22 @@ class Encoder:
             encoded.ids[rows], starts.tolist(), kept.tolist(), strict=True
         ):
             row[self._seq_length - count :] = ids[start : start + count]
+
+
+def readable_words(word_to_id, tokens):
+    """The words of a vocabulary that can be found in a text.
+
+    Args:
+        word_to_id: dict from word to id.
+        tokens: see WordOptions.
+
+    Returns:
+        dict from word to id.
+    """
+    if tokens == "char":
+        return {word: word_id for word, word_id in word_to_id.items() if len(word) == 1}
+    # PAD and UNK mean something else when they stand in a text.
+    return {word: word_id for word, word_id in word_to_id.items() if word not in (PAD, UNK)}
 
 
 def encode_labels(documents, cat_to_id):

@@ -1,6 +1,8 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -33,6 +35,51 @@ def write_text(path, text):
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def whole_folder(path):
+    """Makes a folder that has its name when it is complete, or never.
+
+    Args:
+        path: str or Path of a folder that is not there; missing parent folders are made.
+
+    Yields:
+        Path of a folder beside it, to be filled. It takes the name at the end of the block; if the
+        block raises, it is removed.
+
+    Raises:
+        OSError: it cannot be written, or there is something of that name by then.
+    """
+    path = Path(path)
+    missing = [parent for parent in path.parents if not parent.exists()]  # the innermost first
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new"))
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())  # mkdtemp makes private folders
+        _sync_tree(temporary)
+        temporary.rename(path)
+    except BaseException:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        for parent in missing:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+    sync_folder(path.parent)
+
+
+def _sync_tree(folder):
+    """Has all files and folders in a folder reach the disk."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 def sync_folder(folder):

@@ -84,13 +84,18 @@ def open_model(options, given, config_class, model_class):
     if options.checkpoint is not None:
         files = (options.checkpoint, options.vocab, options.categories)
         return OriginalCheckpoint.open(*files, given, config_class, model_class)
+    refuse_config(given)
+    save_dir = options.save_dir or default_save_dir(model_class)
+    return RunDirectory.open(save_dir, model_class.name, config_class)
+
+
+def refuse_config(given):
+    """Raises ConfigError for the first flag that only a checkpoint of the original code needs."""
     for name, value in given.items():
         raise ConfigError(
             f"{name} {value}: a run directory has its own config; leave the flag out "
             "(it is for --checkpoint)"
         )
-    save_dir = options.save_dir or default_save_dir(model_class)
-    return RunDirectory.open(save_dir, model_class.name, config_class)
 
 
 @dataclasses.dataclass

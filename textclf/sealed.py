@@ -27,7 +27,7 @@ def read_sealed(path, remedy=RESTORE):
 
     Args:
         path: Path.
-        remedy: str, what to do if that cannot be done.
+        remedy: str, what to do if that fails.
 
     Raises:
         CheckpointError: not there, no JSON, or changed since.
@@ -71,12 +71,13 @@ def file_digest(path):
     return digest.hexdigest()
 
 
-def check_digests(folder, digests):
+def check_digests(folder, digests, remedy=RESTORE):
     """Compares files with their checksums.
 
     Args:
         folder: Path.
         digests: dict from file name to SHA-256.
+        remedy: str, what to do if a file is not as it was.
 
     Raises:
         CheckpointError: a file is missing, unreadable or changed.
@@ -86,6 +87,6 @@ def check_digests(folder, digests):
         try:
             found = file_digest(path)
         except OSError as error:
-            raise CheckpointError(f"{path}: {error.strerror}; {RESTORE}") from None
+            raise CheckpointError(f"{path}: {error.strerror}; {remedy}") from None
         if found != expected:
-            raise CheckpointError(f"{path}: is damaged, its checksum is wrong; {RESTORE}")
+            raise CheckpointError(f"{path}: is damaged, its checksum is wrong; {remedy}")

@@ -17,6 +17,7 @@ import logging
 import os
 import shutil
 
+from data import lazy_numpy as np
 from data.files import sync_folder
 from textclf import tensorflow_v1 as tf
 from textclf.sealed import (
@@ -97,6 +98,28 @@ class WeightStore:
             self._digests = {int(step): digests for step, digests in state["weights"].items()}
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{file}: not as written ({error!r}); train again") from None
+
+    @property
+    def best_digests(self):
+        """What tells the best weights from all others: dict from file name to SHA-256, or None."""
+        return self._digests[self.best.step] if self.best else None
+
+    def are_best(self, weights):
+        """Whether some weights are, bit for bit, the best that are saved here.
+
+        Args:
+            weights: dict from variable name to array.
+        """
+        folder = self._folder(self.best.step)
+        try:
+            check_digests(folder, self.best_digests)
+            reader = tf.train.load_checkpoint(str(folder / "model"))
+        except (CheckpointError, tf.errors.OpError):
+            return False
+        return all(
+            reader.has_tensor(name) and np.array_equal(reader.get_tensor(name), value)
+            for name, value in weights.items()
+        )
 
     def save(self, session, snapshot, best):
         """Keeps the session's variables as the latest weights.

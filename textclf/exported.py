@@ -1,0 +1,226 @@
+"""An exported model: the folder that export.py writes, its reader, and the quick start it gives.
+
+    export.json                   model, config, temperature, which weights, checksums
+    vocab.txt, categories.txt     a word, a category a line, in id order
+    weights.npz                   the weights, for NumPy
+    saved_model/1/                strings to categories, see saved_model.py
+    litert/float32.tflite, litert/int8.tflite    ids to probabilities, see litert.py
+
+`<run directory>/export` is where prediction looks for one: NumPy has classified a few texts by the
+time that TensorFlow is imported.
+"""
+
+import dataclasses
+import types
+from pathlib import Path
+
+from data import lazy_numpy as np
+from data.cnews_loader import read_category
+from data.command import remark
+from data.errors import ConfigError, DataError, Failure
+from data.vocabulary import read_vocab
+from textclf import numpy_model, original
+from textclf.loading import encoder
+from textclf.sealed import CheckpointError, check_digests, read_sealed
+
+NAME = "export"  # of the one in a run directory
+MANIFEST, VOCAB, CATEGORIES, WEIGHTS = "export.json", "vocab.txt", "categories.txt", "weights.npz"
+SAVED_MODEL = "saved_model/1"  # TensorFlow Serving wants a version number
+LITERT = {precision: f"litert/{precision}.tflite" for precision in ("float32", "int8")}
+FORMAT = 1
+MOST_TEXTS = 100  # beyond, TensorFlow is quicker even with its import (a GRU at full length)
+_AGAIN = "remove the folder and export again"
+
+
+class ExportError(Failure, RuntimeError):
+    """An export that cannot be written or used; the message names place and remedy."""
+
+
+@dataclasses.dataclass
+class Content:
+    """A trained model, free of TensorFlow.
+
+    Attributes:
+        name: str, TextClassifier.name.
+        config: ClassifierConfig, or its values as attributes.
+        words, categories: list of str in id order.
+        weights: dict from variable name to float32 array.
+        temperature: float > 0, what the logits are divided by.
+    """
+
+    name: str
+    config: object
+    words: list
+    categories: list
+    weights: dict
+    temperature: float = 1.0
+
+
+class ExportedModel:
+    """A trained model, computed by NumPy; needs its export and nothing else.
+
+    Attributes:
+        content: Content.
+        categories: list of str, in the order of the columns of `predict_proba`.
+        config: the values of the model's config as attributes.
+        best_digests: WeightStore.best_digests of the run it was made of, or None.
+    """
+
+    _files = (VOCAB, CATEGORIES, WEIGHTS)  # what it reads
+
+    def __init__(self, folder):
+        """
+        Args:
+            folder: str or Path.
+
+        Raises:
+            ExportError: there is no export, or it is damaged or of another version.
+        """
+        folder = Path(folder)
+        try:
+            about = read_sealed(folder / MANIFEST, _AGAIN)
+            if about["format"] != FORMAT:
+                raise ExportError(
+                    f"{folder}: format {about['format']}, this version reads {FORMAT}; {_AGAIN}"
+                )
+            check_digests(folder, {name: about["files"][name] for name in self._files}, _AGAIN)
+            self.config = types.SimpleNamespace(**about["config"])
+            self.content = Content(
+                about["model"],
+                self.config,
+                read_vocab(folder / VOCAB)[0],
+                read_category(folder / CATEGORIES)[0],
+                _read_weights(folder / WEIGHTS),
+                about["temperature"],
+            )
+            self.best_digests = about["best_weights"]
+        except (CheckpointError, DataError) as error:
+            raise ExportError(str(error)) from None
+        except (KeyError, TypeError) as error:
+            raise ExportError(f"{folder}: not as written ({error!r}); {_AGAIN}") from None
+        self.categories = self.content.categories
+        self._encoder = encoder(self.content.words, self.config)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Does nothing: there is no session to free."""
+
+    def predict(self, message):
+        """The category of one text, str."""
+        return self.predict_many([message])[0]
+
+    def predict_many(self, texts):
+        """The categories of several texts, list of str."""
+        return [self.categories[index] for index in self.predict_proba(texts).argmax(axis=1)]
+
+    def predict_proba(self, texts):
+        """The probabilities of every category.
+
+        Args:
+            texts: iterable of n str.
+
+        Returns:
+            float32 array [n, num_classes]; columns as in `categories`, rows sum to 1.
+        """
+        return self.score(self.encode(texts).ids)
+
+    def encode(self, texts):
+        """What the model reads of several texts, as Encoded."""
+        return self._encoder.encode([str(text) for text in texts])
+
+    def score(self, ids):
+        """The probabilities of every category, for documents as `encode` returns them.
+
+        Args:
+            ids: int32 array [n, seq_length].
+
+        Returns:
+            float32 array [n, num_classes], see `predict_proba`.
+        """
+        content = self.content
+        return numpy_model.probabilities(
+            content.name, ids, content.weights, self.config, content.temperature
+        )
+
+
+def _read_weights(path):
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def is_export(folder):
+    """Whether a folder holds an export."""
+    return (Path(folder) / MANIFEST).exists()
+
+
+def open_model(options, given, predictor_class, count=1):
+    """Opens the trained model that flags name, the way that answers first.
+
+    That is an export, if flags name one or a run directory has one of its best weights, and
+    TensorFlow otherwise.
+
+    Args:
+        options: ModelOptions, checked.
+        given: dict, see original.given_config.
+        predictor_class: subclass of Predictor.
+        count: int, how many texts there are to classify.
+
+    Returns:
+        ExportedModel or Predictor.
+
+    Raises:
+        ConfigError, CheckpointError, DataError, ExportError: the model cannot be used.
+    """
+    if options.save_dir is not None and is_export(options.save_dir):
+        original.refuse_config(given)
+        if options.device == "gpu":
+            raise ConfigError(
+                f"device gpu: {options.save_dir} is an export, which runs on the CPU; leave it out"
+            )
+        return ExportedModel(options.save_dir)
+    classes = predictor_class.config_class, predictor_class.model_class
+    run = original.open_model(options, given, *classes)
+    exported = None
+    if options.device != "gpu" and count <= MOST_TEXTS:
+        exported = _export_of(run)
+    return exported or predictor_class(device=options.device, run=run)
+
+
+def _export_of(run):
+    """The export in a run directory as ExportedModel; None, with a remark if there is one, if it
+    is not of the weights that are the best now.
+
+    Args:
+        run: RunDirectory or OriginalCheckpoint.
+    """
+    if getattr(run, "path", None) is None or not is_export(run.path / NAME):
+        return None
+    folder = run.path / NAME
+    try:
+        exported = ExportedModel(folder)
+    except ExportError as error:
+        remark(f"{error}; it is not used")
+        return None
+    if not _is_of(exported, run):
+        remark(f"{folder}: is not of the best weights that {run.path} holds now; {_AGAIN}")
+        return None
+    return exported
+
+
+def _is_of(exported, run):
+    """Whether an export gives the answers of a run directory."""
+    config = run.config
+    fields = [f for f in dataclasses.fields(config) if f.metadata["group"] in ("words", "model")]
+    return (
+        exported.best_digests is not None
+        and exported.best_digests == run.weights.best_digests
+        and exported.content.words == run.words
+        and exported.categories == run.categories
+        and exported.content.temperature == getattr(run, "temperature", 1.0)
+        and all(getattr(exported.config, f.name, None) == getattr(config, f.name) for f in fields)
+    )

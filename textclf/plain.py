@@ -1,0 +1,95 @@
+"""The forward pass in plain operations, for graphs that leave this program.
+
+What trains and predicts here is made for this machine (layers.py). A graph that is exported runs
+wherever its operations are known: these are the equations with nothing else, over weights that are
+given by the names of their variables. Dropout and gradients are no part of it.
+"""
+
+from data.vocabulary import PAD_ID
+from textclf import tensorflow_v1 as tf
+
+
+def logits(model_name, ids, weights, config):
+    """The logits of documents.
+
+    Args:
+        model_name: str, TextClassifier.name, one of MODELS.
+        ids: int32 [batch, seq], padded on the left with PAD_ID; seq is config.seq_length, or less
+            where only padding is cut off and `padding_kept` columns of it stay: the logits are the
+            same.
+        weights: dict from variable name to float32 tensor.
+        config: ClassifierConfig of that model.
+
+    Returns:
+        float32 [batch, num_classes].
+    """
+    features = MODELS[model_name](ids, weights, config)  # [batch, features]
+    hidden = tf.nn.relu(_affine(features, weights, "fc1"))  # [batch, hidden_dim]
+    return _affine(hidden, weights, "fc2")
+
+
+def padding_kept(model_name, config):
+    """How many columns of padding `logits` needs before the longest document, int."""
+    if model_name == "textcnn":
+        return config.kernel_size  # then there is every window with a word, and one without
+    # Masked padding leaves the state as it is; one column is kept so that there is a step at all.
+    return 1 if config.mask_padding else config.seq_length
+
+
+def _affine(inputs, weights, scope):
+    return tf.matmul(inputs, weights[f"{scope}/kernel"]) + weights[f"{scope}/bias"]
+
+
+def _cnn(ids, weights, config):
+    """Linear filters and their maximum over all windows; see TextCNN."""
+    embedded = tf.gather(weights["embedding"], ids)  # [batch, seq, dim]
+    windows = tf.nn.conv1d(embedded, weights["conv/kernel"], stride=1, padding="VALID")
+    return tf.reduce_max(windows, axis=1) + weights["conv/bias"]  # [batch, filters]
+
+
+def _rnn(ids, weights, config):
+    """Layers of GRU or LSTM, all of them advanced one step at a time; see TextRNN.
+
+    The loop carries nothing but states, so that there is no list of tensors to convert.
+    """
+    cell = {"gru": _gru_step, "lstm": _lstm_step}[config.rnn]
+    batch = tf.shape(ids)[0]
+    zeros = tf.zeros([batch, config.hidden_dim])
+    states = ((zeros,) if config.rnn == "gru" else (zeros, zeros),) * config.num_layers
+
+    def step(t, states):
+        column = ids[:, t]  # [batch]
+        x = tf.gather(weights["embedding"], column)  # [batch, dim]
+        keep = tf.not_equal(column, PAD_ID)[:, tf.newaxis]  # [batch, 1]
+        after = []
+        for index, state in enumerate(states):
+            new = cell(x, state, f"rnn/multi_rnn_cell/cell_{index}/", weights)
+            if config.mask_padding:
+                new = tuple(tf.where_v2(keep, n, old) for n, old in zip(new, state, strict=True))
+            after.append(new)
+            x = new[-1]  # [batch, hidden_dim]
+        return t + 1, tuple(after)
+
+    _, states = tf.while_loop(lambda t, _: t < tf.shape(ids)[1], step, (tf.constant(0), states))
+    return states[-1][-1]  # [batch, hidden_dim]
+
+
+def _gru_step(x, state, prefix, weights):
+    """(h',) of a GRU; see layers.gru for the equations."""
+    (h,) = state
+    gates = tf.sigmoid(_affine(tf.concat([x, h], 1), weights, prefix + "gru_cell/gates"))
+    r, u = tf.split(gates, 2, axis=1)
+    c = tf.tanh(_affine(tf.concat([x, r * h], 1), weights, prefix + "gru_cell/candidate"))
+    return (u * h + (1.0 - u) * c,)
+
+
+def _lstm_step(x, state, prefix, weights):
+    """(c', h') of an LSTM; see layers.lstm for the equations."""
+    c, h = state
+    gates = _affine(tf.concat([x, h], 1), weights, prefix + "basic_lstm_cell")
+    i, j, f, o = tf.split(gates, 4, axis=1)
+    c = c * tf.sigmoid(f + 1.0) + tf.sigmoid(i) * tf.tanh(j)
+    return c, tf.tanh(c) * tf.sigmoid(o)
+
+
+MODELS = {"textcnn": _cnn, "textrnn": _rnn}
