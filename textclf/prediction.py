@@ -75,6 +75,16 @@ class Predictor:
         run = OriginalCheckpoint.open(checkpoint, vocab, categories, config, *classes)
         return cls(device=device, run=run)
 
+    @property
+    def name(self):
+        """TextClassifier.name of the model, str."""
+        return self.model_class.name
+
+    def weights(self):
+        """The trained weights: dict from variable name to float32 array."""
+        variables = self.session.graph.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES)
+        return self.session.run({variable.op.name: variable for variable in variables})
+
     def __enter__(self):
         return self
 
