@@ -258,7 +258,7 @@ def fingerprint(model):
     parts = {
         "config": vars(model.config),
         "temperature": model.temperature,
-        "computed by": type(model).__name__,  # the last digits may differ
+        "engine": model.engine,  # last digits may differ
         "vocabulary": model.words,
         "categories": model.categories,
     }

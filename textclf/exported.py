@@ -73,6 +73,7 @@ class ExportedModel:
         best_digests: WeightStore.best_digests of the run it was made of, or None.
     """
 
+    engine = "NumPy"
     _files = (VOCAB, CATEGORIES, WEIGHTS)  # what it reads
 
     def __init__(self, folder):

@@ -25,11 +25,13 @@ class Predictor:
         config: ClassifierConfig.
         model: TextClassifier.
         session: tf.Session.
+        engine: str, what computes it.
         calibration: Calibration of the weights, or None if they have none.
         temperature: float, what all probabilities are given at: that of the calibration, or 1. It
             may be set; 1 gives those of the graph.
     """
 
+    engine = "TensorFlow"
     config_class = None
     model_class = None
 
