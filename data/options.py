@@ -11,7 +11,17 @@ import math
 from data.errors import ConfigError
 
 
-def option(default, help, *, group, minimum=None, above=None, maximum=None, choices=None):
+def option(
+    default,
+    help,
+    *,
+    group,
+    minimum=None,
+    above=None,
+    maximum=None,
+    choices=None,
+    later=False,
+):
     """Declares one option of a dataclass; its type is that of the annotation.
 
     Args:
@@ -20,6 +30,8 @@ def option(default, help, *, group, minimum=None, above=None, maximum=None, choi
         group: str, the heading it stands under in `--help`.
         minimum, above, maximum: bounds; `above` is a bound that is itself excluded.
         choices: tuple of str, the only values allowed.
+        later: bool, whether there is JSON of versions that did not have it; read from that, it has
+            its default, which is how those versions were.
     """
     metadata = {
         "help": help,
@@ -28,6 +40,7 @@ def option(default, help, *, group, minimum=None, above=None, maximum=None, choi
         "above": above,
         "maximum": maximum,
         "choices": choices,
+        "later": later,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -106,13 +119,17 @@ class Options:
 
     @classmethod
     def from_dict(cls, values):
-        """The inverse of `to_dict`; checks every value.
+        """The inverse of `to_dict`; checks every value. Options that came later may be absent.
 
         Raises:
             ConfigError: an unknown or a missing key, or a value that is not allowed.
         """
-        known = {field.name for field in dataclasses.fields(cls)}
-        for problem, names in (("unknown", set(values) - known), ("missing", known - set(values))):
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        needed = {name for name, field in known.items() if not field.metadata["later"]}
+        for problem, names in (
+            ("unknown", set(values) - known.keys()),
+            ("missing", needed - set(values)),
+        ):
             if names:
                 raise ConfigError(f"{problem} option {', '.join(sorted(names))} for {cls.__name__}")
         options = cls(**values)

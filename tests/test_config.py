@@ -10,6 +10,8 @@ from data.command import GROUPS
 from data.errors import ConfigError
 from rnn_model import TRNNConfig
 
+# What came later, and leaves everything as it was.
+LATER = {"monitor": "accuracy", "class_weights": "none"}
 # The values of the notebook, and of the original's RNN.
 CNN_DEFAULTS = {
     "embedding_dim": 64,
@@ -31,6 +33,7 @@ CNN_DEFAULTS = {
     "min_count": 1,
     "oov": "drop",
     "group_lengths": "auto",
+    **LATER,
 }
 RNN_DEFAULTS = {
     "embedding_dim": 64,
@@ -53,6 +56,7 @@ RNN_DEFAULTS = {
     "min_count": 1,
     "oov": "drop",
     "group_lengths": "auto",
+    **LATER,
 }
 OTHER_CHOICES = {
     "rnn": "lstm",
@@ -61,6 +65,8 @@ OTHER_CHOICES = {
     "tokens": "word",
     "oov": "unk",
     "group_lengths": "yes",
+    "monitor": "macro-f1",
+    "class_weights": "balanced",
 }
 
 
@@ -101,6 +107,14 @@ def test_json_round_trip():
 def test_values_that_cannot_be_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         TRNNConfig.from_dict({**TRNNConfig().to_dict(), **change})
+
+
+@pytest.mark.parametrize("config_class", [TCNNConfig, TRNNConfig])
+def test_what_an_older_version_did_not_save_has_its_default(config_class):
+    values = config_class(seq_length=8).to_dict()
+    for name in LATER:
+        del values[name]
+    assert config_class.from_dict(values) == config_class(seq_length=8)
 
 
 def test_a_missing_value_is_refused():

@@ -92,7 +92,7 @@ def test_the_module_table_of_the_readme_is_true():
 # Who may import whom, lowest first: a module imports from lower layers, or within its own.
 LAYERS = [
     {"data.lazy_numpy", "data.files", "data.errors", "data.batches", "textclf.tensorflow_v1"},
-    {"data.options", "data.command", "data.documents", "textclf.compiled"},
+    {"data.options", "data.command", "data.documents", "textclf.compiled", "textclf.monitor"},
     {"data.lines", "data.words"},
     {"data.rows", "data.source"},
     {"data.formats", "data.vocabulary", "textclf.recurrence", "textclf.single"},

@@ -55,6 +55,8 @@ class Origin:
         board: str, the folder of its curves for TensorBoard.
         command: str, the command line.
         environment: dict, see `environment`.
+        class_weights: list of float, in id order, how much a training document of a category
+            counted in the loss; None if all counted alike.
     """
 
     seed: int
@@ -63,6 +65,7 @@ class Origin:
     board: str
     command: str = dataclasses.field(default_factory=lambda: shlex.join(sys.argv))
     environment: dict = dataclasses.field(default_factory=lambda: environment())
+    class_weights: list | None = None
 
 
 def environment():

@@ -19,6 +19,8 @@ class TextClassifier:
         probabilities: float32 [batch, num_classes], softmax of the logits.
         y_pred_cls: int64 [batch], the category with the largest logit.
         loss: float32 scalar, mean cross-entropy of the batch, in nats.
+        training_loss: float32 scalar, what Adam makes small: the loss, or with class weights the
+            weighted mean of the cross-entropies.
         acc: float32 scalar in [0, 1], share of the batch that is right.
         optim: operation, one step of Adam; None unless `training`.
 
@@ -29,12 +31,14 @@ class TextClassifier:
     skips_padding = True  # whether padding that all documents of a batch share costs nothing
     evaluation_batch = 128  # documents in a forward pass that trains nothing
 
-    def __init__(self, config, training=True):
+    def __init__(self, config, training=True, class_weights=None):
         """Builds the graph.
 
         Args:
             config: ClassifierConfig.
             training: bool, whether to add dropout and the optimiser.
+            class_weights: list of num_classes floats > 0, in id order, how much a document of a
+                category counts in training; None for all alike.
 
         Raises:
             ConfigError: a field has a value it cannot have.
@@ -72,6 +76,11 @@ class TextClassifier:
                 labels=self.input_y, logits=self.logits
             )  # [batch]
             self.loss = tf.reduce_mean(cross_entropy)
+            self.training_loss = self.loss
+            if class_weights is not None:
+                weights = tf.reduce_sum(self.input_y * class_weights, axis=1)  # [batch]
+                total = tf.reduce_sum(weights * cross_entropy)
+                self.training_loss = total / tf.reduce_sum(weights)
 
         with tf.name_scope("accuracy"):
             correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
@@ -80,7 +89,9 @@ class TextClassifier:
         self.optim = None
         if training:
             with tf.name_scope("optimize"):
-                self.optim = tf.train.AdamOptimizer(config.learning_rate).minimize(self.loss)
+                self.optim = tf.train.AdamOptimizer(config.learning_rate).minimize(
+                    self.training_loss
+                )
 
     def encode(self, ids):
         """Turns documents into features; a model's own part.

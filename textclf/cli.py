@@ -15,6 +15,7 @@ from textclf import loading, original, runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import Origin, RunDirectory, environment, holds_weights, locked
 from textclf.flags import TENSORBOARD_DIR, TestOptions, TrainOptions, default_save_dir
+from textclf.monitor import MONITORS
 from textclf.sealed import CheckpointError
 
 # What a resumed training may change: when it ends. All else is as it began.
@@ -91,6 +92,7 @@ def train(parsed, config_class, model_class):
                 data=options.values_of("data"),
                 fingerprints=data.fingerprints,
                 board=str(_new_folder(TENSORBOARD_DIR / model_class.name)),
+                class_weights=loading.class_weights(data.train[1], config),
             ),
             data.division,
         )
@@ -147,7 +149,7 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
         runtime.seeded_graph(seed).as_default() as graph,
         tf.Session(graph=graph, config=session_config) as session,
     ):
-        model = model_class(run.config)
+        model = model_class(run.config, class_weights=run.origin.class_weights)
         start = None
         if resume and run.weights.snapshots:
             start = run.weights.restore_latest(session)
@@ -155,6 +157,8 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
             remark(f"Resuming after step {start.step}.")
         elif resume:
             remark("Nothing was saved before it stopped: starting from the beginning.")
+        if run.origin.class_weights is not None:
+            remark(loading.describe_weights(run.origin.class_weights, run.categories))
         print("Training and evaluating...", flush=True)
         with (
             console.TrainingPrinter() as printer,
@@ -224,7 +228,7 @@ def _report_outcome(outcome, run, caught, console):
     if outcome.best is not None:
         held = (
             f"the weights of step {outcome.best.step}, "
-            f"validation accuracy {outcome.best.val_accuracy:.2%}"
+            f"{MONITORS[run.config.monitor].describe(outcome.best)}"
         )
     stopped = outcome.reason == "interrupted"
     verb, go_on = ("Stopped", "; --resume goes on from here") if stopped else ("Done", "")
@@ -261,6 +265,8 @@ def test(parsed, config_class, model_class):
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, encoded.ids, y)
         print(console.TEST_LINE.format(result.loss, result.accuracy))
+        if run.config.class_weights != "none":
+            remark("The loss is not weighted by category; that in training was.")
         print("Precision, Recall and F1-Score...")
         print(evaluation.classification_report(result, run.categories))
         print("Confusion Matrix...")

@@ -4,6 +4,7 @@ import dataclasses
 
 from data.options import option
 from data.words import WordOptions
+from textclf.monitor import MONITORS
 
 
 @dataclasses.dataclass
@@ -37,9 +38,25 @@ class ClassifierConfig(WordOptions):
     num_epochs: int = option(10, "passes over the training data", group="training", minimum=1)
     require_improvement: int = option(
         1000,
-        "training stops early after this many steps without a better validation accuracy",
+        "training stops early after this many steps without a better validation score (--monitor)",
         group="training",
         minimum=1,
+    )
+    monitor: str = option(
+        "accuracy",
+        "validation score that chooses the best weights and stops the training; macro-f1 is the "
+        "mean of the categories' F1, small ones count like large ones",
+        group="training",
+        choices=tuple(MONITORS),
+        later=True,
+    )
+    class_weights: str = option(
+        "none",
+        "balanced: the training loss of a document counts in inverse proportion to how frequent "
+        "its category is in the training split",
+        group="training",
+        choices=("none", "balanced"),
+        later=True,
     )
     print_per_batch: int = option(
         100, "steps between two evaluations, each printed as a line", group="output", minimum=1

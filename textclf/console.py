@@ -11,6 +11,7 @@ EVALUATION_LINE = (
     "Iter: {:>6}, Train Loss: {:>6.2}, Train Acc: {:>7.2%}, "
     "Val Loss: {:>6.2}, Val Acc: {:>7.2%}, Time: {} {}"
 )
+_WITH_F1 = EVALUATION_LINE.replace("Time", "Val F1: {:>7.2%}, Time")
 TEST_LINE = "Test Loss: {:>6.2}, Test Acc: {:>7.2%}"
 EARLY_STOP_LINE = "No optimization for a long time, auto-stopping..."
 
@@ -57,12 +58,14 @@ class TrainingPrinter(Listener):
             self._bar.update(self._task, completed=steps)
 
     def evaluated(self, progress):
-        line = EVALUATION_LINE.format(
+        macro_f1 = [] if progress.val_macro_f1 is None else [progress.val_macro_f1]
+        line = (_WITH_F1 if macro_f1 else EVALUATION_LINE).format(
             progress.step,
             progress.train_loss,
             progress.train_accuracy,
             progress.val_loss,
             progress.val_accuracy,
+            *macro_f1,
             whole_seconds(progress.elapsed_s),
             "*" if progress.improved else "",
         )

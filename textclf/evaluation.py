@@ -83,6 +83,20 @@ def classification_report(evaluation, categories):
     )
 
 
+def macro_f1(evaluation, num_classes):
+    """The mean of the categories' F1, float in [0, 1].
+
+    F1 is 2 TP / (2 TP + FP + FN), and 0 for a category that is neither there nor predicted.
+
+    Args:
+        evaluation: Evaluation.
+        num_classes: int.
+    """
+    matrix = confusion_matrix(evaluation, num_classes)
+    sums = matrix.sum(axis=0) + matrix.sum(axis=1)  # [num_classes], 2 TP + FP + FN
+    return float(np.mean(2 * np.diagonal(matrix) / np.maximum(sums, 1)))
+
+
 def confusion_matrix(evaluation, num_classes):
     """Counts documents.
 

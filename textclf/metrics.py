@@ -3,8 +3,9 @@
 A line of metrics.jsonl is a point of the training curve,
 `{"step", "split": "train", "loss", "accuracy"}`, before that step and with dropout, or an
 evaluation, `{"step", "split": "validation", "loss", "accuracy", "train_loss", "train_accuracy",
-"improved"}`, without. There are no times in it: a run that is repeated, or resumed, writes the same
-lines. TensorBoard's files are made of these lines.
+"improved"}`, without; it has "macro_f1" too, where that is watched. All losses are those without
+class weights. There are no times in it: a run that is repeated, or resumed, writes the same lines.
+TensorBoard's files are made of these lines.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from textclf import tensorflow_v1 as tf
 from textclf.sealed import CheckpointError, why
 
 _logger = logging.getLogger(__name__)
+_CURVES = ("loss", "accuracy", "macro_f1")
 _SPLITS = ("train", "validation")  # a folder each: two runs, so that their curves overlay
 
 
@@ -76,7 +78,7 @@ class Metrics:
 
     def _add_point(self, record):
         values = [
-            tf.Summary.Value(tag=tag, simple_value=record[tag]) for tag in ("loss", "accuracy")
+            tf.Summary.Value(tag=tag, simple_value=record[tag]) for tag in _CURVES if tag in record
         ]
         self._event(record["split"], step=record["step"], summary=tf.Summary(value=values))
 

@@ -15,7 +15,8 @@ from data.cnews_loader import batch_iter
 from data.encoding import lengths_of
 from data.errors import Failure
 from textclf import tensorflow_v1 as tf
-from textclf.evaluation import evaluate
+from textclf.evaluation import evaluate, macro_f1
+from textclf.monitor import MONITORS
 from textclf.weights import Best, Snapshot
 
 _WORTHWHILE = 2.0  # times less to compute
@@ -35,6 +36,7 @@ class Progress:
         val_loss, val_accuracy: of the validation split.
         elapsed_s: float, seconds since training began.
         improved: bool, whether these weights are the best so far (and now saved).
+        val_macro_f1: of the validation split if that is the score to watch, else None.
     """
 
     step: int
@@ -44,14 +46,21 @@ class Progress:
     val_accuracy: float
     elapsed_s: float
     improved: bool
+    val_macro_f1: float | None = None
+
+    def to_best(self):
+        """The same as Best."""
+        return Best(self.step, self.val_loss, self.val_accuracy, self.val_macro_f1)
 
     def to_record(self):
         """The record of metrics.jsonl, see metrics.py."""
+        watched = {} if self.val_macro_f1 is None else {"macro_f1": self.val_macro_f1}
         return {
             "step": self.step,
             "split": "validation",
             "loss": self.val_loss,
             "accuracy": self.val_accuracy,
+            **watched,
             "train_loss": self.train_loss,
             "train_accuracy": self.train_accuracy,
             "improved": self.improved,
@@ -105,7 +114,7 @@ class _StopRequestedError(Exception):
 
 
 class Trainer:
-    """Trains a model and keeps its weights: those with the best validation accuracy, the latest."""
+    """Trains a model and keeps its weights: those with the best validation score, the latest."""
 
     def __init__(self, model, weights, train_data, val_data, *, seed, metrics, listener):
         """
@@ -128,6 +137,7 @@ class Trainer:
         lengths = lengths_of(train_data[0])
         self._lengths = lengths if _wants_grouping(model, lengths) else None
         self._steps_per_epoch = math.ceil(len(train_data[0]) / model.config.batch_size)
+        self._monitor = MONITORS[model.config.monitor]
         self._step = 0
         self._evaluated = False  # whether the weights as they are have been
         self._best = None
@@ -246,7 +256,7 @@ class Trainer:
         progress = self._measure(session, batch)
         self._evaluated = True
         if progress.improved:
-            self._best = Best(progress.step, progress.val_loss, progress.val_accuracy)
+            self._best = progress.to_best()
         self._save(session)
         self._listener.evaluated(progress)
 
@@ -262,7 +272,7 @@ class Trainer:
         progress = self._measure(session, self._batch_of(self._step - 1))
         self._metrics.flush()
         if progress.improved:
-            self._best = Best(progress.step, progress.val_loss, progress.val_accuracy)
+            self._best = progress.to_best()
             self._weights.save(session, snapshot, self._best)
         self._listener.evaluated(progress)
 
@@ -279,10 +289,17 @@ class Trainer:
             val_loss=validation.loss,
             val_accuracy=validation.accuracy,
             elapsed_s=time.monotonic() - self._start_s,
-            improved=self._best is None or validation.accuracy > self._best.val_accuracy,
+            improved=False,
+            val_macro_f1=self._macro_f1(validation),
         )
+        improved = self._monitor.is_better(progress, self._best)
+        progress = dataclasses.replace(progress, improved=improved)
         self._metrics.add(progress.to_record())
         return progress
+
+    def _macro_f1(self, validation):
+        watched = self._config.monitor == "macro-f1"
+        return macro_f1(validation, self._config.num_classes) if watched else None
 
     def _save(self, session):
         """Saves weights and scores as they are; returns their Snapshot."""
