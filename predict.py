@@ -10,7 +10,7 @@ from cnn_model import TCNNConfig, TextCNN
 from data.command import Parser, add_options, guard
 from rnn_model import TextRNN, TRNNConfig
 from textclf import export, exported, original
-from textclf.answering import check_top_k
+from textclf.answering import check_labels, check_top_k
 from textclf.checkpoint import model_name
 from textclf.prediction import Predictor
 from textclf.prediction_flags import KINDS, PredictOptions
@@ -69,12 +69,14 @@ def _predict(parsed):
         return export.run(options, given, parsed.texts, predictor)
     found = exported.find_model(options, given, predictor)
     check_top_k(options, found.categories)  # before the model is loaded
+    multi_label = found.config.multi_label
+    check_labels(options, multi_label)
     from textclf import bulk, output  # imports that a usage error need not wait for
 
     texts = parsed.texts or SAMPLES
     count = len(texts) if options.input is None else None
     with (
-        bulk.open_input(options, texts) as rows,
+        bulk.open_input(options, texts, multi_label) as rows,
         output.open_output(options, rows.can_be_resumed) as target,
         exported.load_model(found, predictor, options.device, count) as model,
     ):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data import label_sets
 from data.cnews_loader import order_categories
 from data.command import EXIT_FAILURE, Parser, add_options, guard, remark
 from data.documents import count_kinds, look_alikes
@@ -42,7 +43,7 @@ LEAST_MIXED, LEAST_CHANGES = 0.5, 20
 
 
 @dataclasses.dataclass
-class AuditOptions(WordOptions, DataOptions):
+class AuditOptions(WordOptions, label_sets.LabelOptions, DataOptions):
     """What is audited, and how."""
 
     data_dir: str = option(
@@ -97,12 +98,13 @@ def audit(options):
     )
     word_to_id = {word: index for index, word in enumerate(words)}
     encoder = Encoder(word_to_id, options.seq_length, tokens=tokens, oov=oov)
+    multi_label = options.multi_label
     return {
         "options": options.to_dict(),
         "unit": UNITS[tokens],
         "vocabulary": len(words),
-        "label_order": order_categories(train.labels),
-        "splits": {split: _measure(documents, encoder) for split, documents in splits.items()},
+        "label_order": order_categories(label_sets.pairs(train.labels, multi_label)[1]),
+        "splits": {split: _measure(part, encoder, multi_label) for split, part in splits.items()},
         "findings": list(_find(splits, missing, options)),
     }
 
@@ -117,7 +119,9 @@ def _read(options):
             except DataError as error:
                 missing[split] = str(error)
     names = [split for split in SPLITS if split not in missing]
-    splits, division = read_splits(path, names, options, options.seed)
+    splits, division = read_splits(
+        path, names, options, options.seed, multi_label=options.multi_label
+    )
     for name in ("val_fraction", "test_fraction"):  # as in training
         if division is None and getattr(options, name) != getattr(AuditOptions, name):
             raise ConfigError(f"{name}: {path} is divided already; leave the flag out")
@@ -130,13 +134,13 @@ def _read(options):
     return splits, missing
 
 
-def _measure(documents, encoder):
+def _measure(documents, encoder, multi_label):
     """The facts of a split.
 
     Returns:
-        dict: "source" (str), "documents" (dict from category to int), "lengths" (dict from
-        percentile "5" ... "95", "max" to int), "truncated" (share of the documents that are not
-        read whole), "outside" (share of the words that are outside the vocabulary) and
+        dict: "source" (str), "total" (int), "documents" (dict from category to int), "lengths"
+        (dict from percentile "5" ... "95", "max" to int), "truncated" (share of the documents that
+        are not read whole), "outside" (share of the words that are outside the vocabulary) and
         "outside_by_category" (dict from category to such a share).
     """
     starts = range(0, len(documents), CHUNK)  # all ids at once would take memory for nothing
@@ -145,11 +149,13 @@ def _measure(documents, encoder):
     unknown = words - np.concatenate([part.known for part in parts])
     # A percentile is the length of a document that there is, not one between two.
     lengths = np.percentile(words, [*PERCENTILES, 100], method="inverted_cdf")
-    categories = order_categories(documents.labels)
-    ids = [*map({label: index for index, label in enumerate(categories)}.get, documents.labels)]
-    unknown_shares = np.bincount(ids, unknown) / np.maximum(1, np.bincount(ids, words))
+    rows, labels = label_sets.pairs(documents.labels, multi_label)
+    categories = order_categories(labels)
+    ids = np.array([*map({c: at for at, c in enumerate(categories)}.get, labels)], dtype=int)
+    unknown_shares = np.bincount(ids, unknown[rows]) / np.maximum(1, np.bincount(ids, words[rows]))
     return {
         "source": documents.name,
+        "total": len(documents),
         "documents": dict(zip(categories, np.bincount(ids).tolist(), strict=True)),
         "lengths": dict(zip([*map(str, PERCENTILES), "max"], map(int, lengths), strict=True)),
         "truncated": sum(part.truncated for part in parts) / len(documents),
@@ -163,8 +169,9 @@ def _find(splits, missing, options):
     for split, reason in missing.items():
         yield Finding("missing split", [split], 1, f"no {split} split: {reason}")
     yield from _bad_lines(splits)
-    yield from _similar_labels(splits)
-    yield from _categories(splits)
+    by_label = {s: label_sets.one_by_one(part, options.multi_label) for s, part in splits.items()}
+    yield from _similar_labels(by_label)
+    yield from _categories(by_label)
     yield from _sorted_by_label(splits)
     if sys.stderr.isatty():
         remark(f"Comparing {number(sum(map(len, splits.values())), 'document')}...")
@@ -205,7 +212,7 @@ def _similar_labels(splits):
 def _categories(splits):
     """Categories that training can hardly learn, or that stand in one split only."""
     counts = collections.Counter(splits["train"].labels)
-    least = max(FEWEST, RAREST * max(counts.values()))
+    least = max(FEWEST, RAREST * max(counts.values(), default=0))
     small = [label for label in order_categories(counts) if counts[label] < least]
     sentence = f"in train with fewer than {least:.0f} documents, too few to learn from"
     found = [("small category", ["train"], small, sentence)]
@@ -270,7 +277,7 @@ def render(result):
         shares = [facts["outside_by_category"].get(label) for facts in parts]
         shares = ["" if share is None else f"{share:.2%}" for share in shares]
         documents.append([_printable(label), *counts, *shares])
-    totals = [f"{sum(facts['documents'].values()):,}" for facts in parts]
+    totals = [f"{facts['total']:,}" for facts in parts]
     documents.append(["all", *totals, *(f"{facts['outside']:.2%}" for facts in parts)])
     lengths = [["", *(f"{percent}%" for percent in PERCENTILES), "max", "longer"]]
     for split, facts in splits.items():

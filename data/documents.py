@@ -149,9 +149,9 @@ def look_alikes(labels):
     return [group for group in groups.values() if len(group) > 1]
 
 
-def find_fault(label, text):
+def find_fault(label, text, *, label_needed=True):
     """What keeps a label and a text from being a document: (kind, remedy), or None."""
-    if not label:
+    if not label and label_needed:
         return "empty label", "write the category"
     if not text.strip():
         return "empty text", f"nothing stands with the label {quote(label)}"

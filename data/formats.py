@@ -13,6 +13,7 @@ place in messages.
 import dataclasses
 from pathlib import Path
 
+from data import label_sets
 from data.documents import BadLine, Documents, clean_label, find_fault, no_documents
 from data.errors import DataError
 from data.lines import OPENERS, Lines, check_encoding
@@ -68,12 +69,13 @@ def detect_format(path):
     return ENDINGS.get(ending, "txt")
 
 
-def read_documents(filename, options=None):
+def read_documents(filename, options=None, *, multi_label=False):
     """Reads labelled text without losing sight of any line.
 
     Args:
         filename: str or Path of a file, or of a folder of categories.
         options: ReadOptions, None for the defaults.
+        multi_label: bool, whether labels are lists with commas, see label_sets.py.
 
     Returns:
         Documents, one at least.
@@ -84,22 +86,35 @@ def read_documents(filename, options=None):
     path, options = Path(filename), options or ReadOptions()
     name = detect_format(path) if options.format == "auto" else options.format
     documents = Documents(path)
+    find = _find_label_set if multi_label else _find_label
     if name == "folders":
-        _read_folders(documents, options)
+        _read_folders(documents, options, find)
     else:
-        for row in Rows(Lines(path, options.encoding), path, name, options):
-            _add(documents, *row)
+        lines = Lines(path, options.encoding)
+        for row in Rows(lines, path, name, options, label_lists=multi_label):
+            _add(documents, find, *row)
     documents.records = len(documents) + len(documents.bad_lines)
     if not documents.texts:
         raise no_documents(documents)
     return documents
 
 
-def _add(documents, line, label, text, fault, content, file=None):
+def _find_label(label, text):
+    """(label, fault) of a document as it is written; fault is (kind, remedy) or None."""
+    label = clean_label(label)
+    return label, find_fault(label, text)
+
+
+def _find_label_set(written, text):
+    """The same for a list of labels, which becomes a set."""
+    label_set, fault = label_sets.read(written)
+    return label_set, fault or find_fault(label_set, text, label_needed=False)
+
+
+def _add(documents, find, line, label, text, fault, content, file=None):
     """Adds a document, or a bad line with its content if there is a fault or one is found."""
     if fault is None:
-        label = clean_label(label)
-        fault = find_fault(label, text)
+        label, fault = find(label, text)
     if fault is not None:
         if len(content) > _LONGEST_CONTENT:
             content = content[:_LONGEST_CONTENT] + "..."
@@ -114,7 +129,7 @@ def _add(documents, line, label, text, fault, content, file=None):
         documents.files.append(file)
 
 
-def _read_folders(documents, options):
+def _read_folders(documents, options, find):
     """Reads a folder a category, a file a document, in order of their names."""
     documents.files = []
     number = 0
@@ -128,7 +143,7 @@ def _read_folders(documents, options):
                 text, fault = "", ("folder inside a category", "move its files up, or away")
             else:
                 text, fault = _read_whole(file, options.encoding)
-            _add(documents, number, folder.name, text, fault, text, file)
+            _add(documents, find, number, folder.name, text, fault, text, file)
 
 
 def _visible(folder):

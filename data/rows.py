@@ -11,6 +11,7 @@ import itertools
 import json
 from typing import NamedTuple
 
+from data import label_sets
 from data.documents import find_text_fault, quote
 from data.errors import DataError
 from data.lines import LONGEST_LINE
@@ -44,7 +45,7 @@ class Rows:
         lines: Lines.
     """
 
-    def __init__(self, lines, path, name, options, *, label_needed=True):
+    def __init__(self, lines, path, name, options, *, label_needed=True, label_lists=False):
         """Reads the header, if the format has one.
 
         Args:
@@ -54,6 +55,8 @@ class Rows:
             options: Options with the fields `text_column` and `label_column`; the latter is None
                 if labels are not to be read.
             label_needed: bool, whether JSON without a label is a fault; the label is "" otherwise.
+            label_lists: bool, whether labels are lists with commas, see label_sets.py: JSON may
+                have arrays, and a label that JSON has not is None.
 
         Raises:
             DataError: the header cannot be read or has not these columns.
@@ -62,6 +65,7 @@ class Rows:
         self._path = path
         self._options = options
         self._label_needed = label_needed
+        self._label_lists = label_lists
         self._numbered = iter(lines)
         self._raw = []  # the lines of the row of a table at hand
         self._table = None
@@ -112,13 +116,18 @@ class Rows:
             key = getattr(self._options, field)
             needed = field == "text_column" or self._label_needed
             if key is None or (not needed and record.get(key) is None):
-                values.append(None if key is None else "")
+                # An empty list says that there is no label; nothing at all says nothing.
+                values.append(None if key is None or self._label_lists else "")
                 continue
             if key not in record:
                 found = ", ".join(map(quote, record)) or "none"
                 remedy = f"its keys: {found}; name one with {self._flag(field)}"
                 return None, None, (f"no key {key!r}", remedy)
             value = record[key]
+            if field == "label_column" and self._label_lists and isinstance(value, list):
+                value, fault = label_sets.from_array(value)
+                if fault:
+                    return None, None, fault
             if not isinstance(value, wanted) or isinstance(value, bool):
                 remedy = f"found {quote(json.dumps(value))}; write it in quotes"
                 return None, None, (f"{key!r} is no text", remedy)

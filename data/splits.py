@@ -1,9 +1,11 @@
 """Training, validation and test split: finding their files, or dividing one file into them."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path
 
+from data import label_sets
 from data import lazy_numpy as np
 from data.errors import ConfigError, DataError
 from data.formats import ENDINGS, ReadOptions, read_documents
@@ -115,7 +117,7 @@ def is_single(path, options):
     )
 
 
-def read_splits(path, names, options, seed):
+def read_splits(path, names, options, seed, *, multi_label=False):
     """Reads some splits of a data set.
 
     Args:
@@ -123,6 +125,7 @@ def read_splits(path, names, options, seed):
         names: list of "train", "val", "test".
         options: DataOptions.
         seed: int, how a single source is divided.
+        multi_label: bool, see read_documents.
 
     Returns:
         (splits, division): dict from name to Documents; Division of a single source, else None.
@@ -134,9 +137,11 @@ def read_splits(path, names, options, seed):
     path = Path(path)
     if not is_single(path, options):
         paths = {name: find_split(path, name) for name in names}
-        return {name: read_documents(paths[name], options) for name in names}, None
-    documents = read_documents(path, options)
-    division = divide(documents, options.val_fraction, options.test_fraction, seed)
+        read = functools.partial(read_documents, options=options, multi_label=multi_label)
+        return {name: read(paths[name]) for name in names}, None
+    documents = read_documents(path, options, multi_label=multi_label)
+    shares = options.val_fraction, options.test_fraction
+    division = divide(documents, *shares, seed, multi_label=multi_label)
     parts = division.parts(documents)
     return {name: parts[name] for name in names}, division
 
@@ -183,15 +188,17 @@ class Division:
         return parts
 
 
-def divide(documents, val_fraction, test_fraction, seed):
+def divide(documents, val_fraction, test_fraction, seed, *, multi_label=False):
     """Divides documents at random, category by category; equal texts stay together.
 
-    A category with three texts or more has one in every part whose share is above 0.
+    A category with three texts or more has one in every part whose share is above 0. Documents with
+    several labels are divided by the rarest of these; every label is in the training part.
 
     Args:
         documents: Documents.
         val_fraction, test_fraction: float, shares of the different texts of every category.
         seed: int.
+        multi_label: bool, whether labels are sets, see label_sets.py.
 
     Returns:
         Division.
@@ -199,9 +206,10 @@ def divide(documents, val_fraction, test_fraction, seed):
     groups = {}  # text -> rows: a text in two parts would be a test question seen in training
     for row, text in enumerate(documents.texts):
         groups.setdefault(text, []).append(row)
+    labels = label_sets.rarest(documents.labels) if multi_label else documents.labels
     strata = {}
     for rows in groups.values():
-        strata.setdefault(documents.labels[rows[0]], []).append(rows)
+        strata.setdefault(labels[rows[0]], []).append(rows)
     random = np.random.default_rng(seed)
     drawn = {"val": [], "test": []}
     for label in sorted(strata):
@@ -212,6 +220,8 @@ def divide(documents, val_fraction, test_fraction, seed):
         order = random.permutation(count)
         for name, chosen in (("val", order[:val]), ("test", order[val : val + max(0, test)])):
             drawn[name] += [row for index in chosen for row in stratum[index]]
+    if multi_label:
+        label_sets.keep_learnable(documents.labels, groups.values(), drawn)
     return Division(
         source=str(documents.path),
         fingerprint=documents.fingerprint(),

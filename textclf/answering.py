@@ -80,3 +80,12 @@ def check_top_k(options, categories):
         raise ConfigError(
             f"top_k {options.top_k}: the model has {len(categories)} categories; give fewer"
         )
+
+
+def check_labels(options, multi_label):
+    """Raises ConfigError if something is asked for that a model of several labels cannot do."""
+    if multi_label and options.max_error is not None:
+        raise ConfigError(
+            "max_error: promises an error rate of single answers, and this model gives any number "
+            "of categories; leave it out, and go by --probabilities"
+        )

@@ -3,6 +3,7 @@
 What is shared out over the words is the margin of the category: its logit less the mean of the
 other logits, each weighted by its probability among the others. The log odds of the category,
 log p / (1 - p), change with the logits in this very direction, so a score is in nats of log odds.
+In a model of several labels the margin is the logit of the category itself, which is its log odds.
 The weights are held fixed, which keeps the margin linear in the logits.
 
 Axes: n documents, T = seq_length, D = embedding_dim, K = kernel_size, F = num_filters,
@@ -43,17 +44,21 @@ class Attribution:
     rest: "np.ndarray"
 
 
-def margin_direction(logits, category_ids):
+def margin_direction(logits, category_ids, multi_label=False):
     """The coefficients of the logits in the margin of a category.
 
     Args:
         logits: float array [n, C], C >= 2.
         category_ids: int array [n].
+        multi_label: bool, whether categories are predicted each by itself.
 
     Returns:
-        float64 array [n, C]: 1 for the category, and weights of the others that sum to -1.
+        float64 array [n, C]: 1 for the category, and weights of the others that sum to -1, or are
+        0 with multi_label.
     """
     own = np.arange(logits.shape[1]) == np.asarray(category_ids)[:, np.newaxis]  # [n, C]
+    if multi_label:
+        return own.astype(np.float64)
     others = np.where(own, -np.inf, logits.astype(np.float64))
     weights = np.exp(others - others.max(axis=1, keepdims=True))
     return own - weights / weights.sum(axis=1, keepdims=True)
@@ -74,6 +79,7 @@ class CnnAttributor:
             config: TCNNConfig.
         """
         self._weights = {name: value.astype(np.float64) for name, value in weights.items()}
+        self._multi_label = config.multi_label
         kernel = self._weights["conv/kernel"]  # [K, D, F]
         self._size, self._filters = kernel.shape[0], kernel.shape[2]
         self._kernels = kernel.transpose(1, 0, 2).reshape(kernel.shape[1], -1)  # [D, K * F]
@@ -92,7 +98,7 @@ class CnnAttributor:
         first, second = self._dense("fc1"), self._dense("fc2")
         hidden = pooled @ first[0] + first[1]  # [n, H]
         logits = np.maximum(hidden, 0.0) @ second[0] + second[1]  # [n, C]
-        direction = margin_direction(logits, category_ids)  # [n, C]
+        direction = margin_direction(logits, category_ids, self._multi_label)  # [n, C]
         d_hidden = (direction @ second[0].T) * (hidden > 0)  # [n, H]
         d_pooled = d_hidden @ first[0].T  # [n, F]
         scores = np.zeros(ids.shape)
@@ -169,7 +175,8 @@ class RnnAttributor:
             batch = ids[rows, -columns:]
             ends = self._run(self._logits, batch, np.arange(2)).reshape(-1, 2, classes)
             none, logits[rows] = ends[:, 0], ends[:, 1]  # each [documents, C]
-            direction = margin_direction(logits[rows], category_ids[rows])
+            several = self._config.multi_label
+            direction = margin_direction(logits[rows], category_ids[rows], several)
             margins[rows] = (direction * logits[rows]).sum(axis=1)
             rest[rows] = (direction * none).sum(axis=1)
             points = (np.arange(_POINTS) + 0.5) / _POINTS

@@ -67,12 +67,13 @@ class Input:
 
 
 @contextlib.contextmanager
-def open_input(options, texts):
+def open_input(options, texts, multi_label=False):
     """Opens what is to be classified; yields Input.
 
     Args:
         options: PredictOptions, checked.
         texts: list of str, used where options name no input.
+        multi_label: bool, whether labels are lists with commas, see label_sets.py.
 
     Raises:
         DataError: it cannot be opened, or its header has not the columns.
@@ -82,7 +83,9 @@ def open_input(options, texts):
         return
     with Source(options.input) as source:
         lines = Lines(source.name, options.encoding, source)
-        rows = Rows(lines, source.name, options.row_format, options, label_needed=False)
+        name = options.row_format
+        lists = {"label_needed": False, "label_lists": multi_label}
+        rows = Rows(lines, source.name, name, options, **lists)
         yield Input(source.name, rows, source)
 
 
@@ -166,13 +169,15 @@ def classify(model, given, output, options):
     }
     with Answerer(model, options) as answerer:
         total = _classify(answerer, model, given, output, options, about)
-    _report(total, given, options, no_known_word(model.config.tokens))
+    several = model.thresholds is not None
+    _report(total, given, options, no_known_word(model.config.tokens), several)
 
 
 def _classify(answerer, model, given, output, options, about):
     """Classifies all rows and returns their Tally."""
     writer = _writer(options, model, answerer)
     start, tallies = output.begin(about)
+    label_sets_read = options.reads_labels and model.thresholds is not None
     total = sum((Tally(**values) for values in tallies), Tally())
     for line in answerer.remarks:
         remark(line)
@@ -189,7 +194,13 @@ def _classify(answerer, model, given, output, options, about):
     ):
         for chunk in ready:
             results = answerer.answer(chunk)
-            tally = count(results, chunk.rows, model.cat_to_id, given.name)
+            tally = count(
+                results,
+                chunk.rows,
+                model.cat_to_id,
+                given.name,
+                label_sets_read=label_sets_read,
+            )
             written = writer.write(results, first=total.rows + 1)
             output.append(head + written, chunk.end, tally)
             head = b""
@@ -213,6 +224,7 @@ def _writer(options, model, answerer):
         top_k=options.top_k,
         probabilities=options.probabilities,
         labels=options.reads_labels,
+        several=model.thresholds is not None,
         extra=answerer.extra,
         painter=answerer.painter,
         encoding=(sys.stdout.encoding if on_terminal else None) or "utf-8",
@@ -230,13 +242,13 @@ def _chunk_rows(options, given):
     return options.chunk_rows
 
 
-def _report(total, given, options, guess):
+def _report(total, given, options, guess, several):
     if given.name and not total.rows:
         remark(f"{given.name}: no rows in it; the output has none either")
     for line in total.describe(given.name, guess, options.abstain_label):
         remark(line)
     if options.reads_labels and total.rows:
-        for line in total.describe_labels():
+        for line in total.describe_labels(several):
             remark(line)
     if not options.to_stdout:
         remark(f"{options.output}: {total.rows:,} rows")
@@ -262,6 +274,8 @@ def fingerprint(model):
         "vocabulary": model.words,
         "categories": model.categories,
     }
+    if model.thresholds is not None:
+        parts["thresholds"] = model.thresholds.tolist()
     digests = {
         name: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
         for name, part in parts.items()

@@ -11,8 +11,8 @@ import dataclasses
 
 from data import lazy_numpy as np
 from textclf.abstention import KnownWords, RiskCoverage
+from textclf.bound import read_bound, write_bound
 from textclf.evaluation import score
-from textclf.sealed import CheckpointError, read_sealed, why, write_sealed
 
 FILE = "calibration.json"
 _BINS = 15
@@ -193,16 +193,7 @@ def calibrate(session, model, run, data):
     calibration = Calibration.measure(
         score(session, model, ids), labels.argmax(axis=1), data.val_encoded
     )
-    path = run.path / FILE
-    try:
-        write_sealed(
-            path, {"weights": run.weights.digests(step), **dataclasses.asdict(calibration)}
-        )
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written ({why(error)}); make room; the weights are whole, and "
-            "--resume goes on from there"
-        ) from None
+    write_bound(run, step, FILE, dataclasses.asdict(calibration))
     return calibration
 
 
@@ -219,13 +210,4 @@ def read_calibration(run, step):
     Raises:
         CheckpointError: the file is damaged.
     """
-    if step is None or not (run.path / FILE).exists():
-        return None
-    path = run.path / FILE
-    values = read_sealed(path)
-    try:
-        if values.pop("weights") != run.weights.digests(step):
-            return None
-        return Calibration.from_dict(values)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: not as written ({error!r}); train again") from None
+    return read_bound(run, step, FILE, Calibration.from_dict)

@@ -1,6 +1,6 @@
 """The part of the graph that every text classifier shares; a model adds `encode`."""
 
-from textclf import layers
+from textclf import layers, multilabel
 from textclf import tensorflow_v1 as tf
 
 
@@ -10,18 +10,22 @@ class TextClassifier:
     Attributes:
         config: ClassifierConfig.
         input_x: int32 placeholder [batch, seq_length], ids padded on the left with PAD_ID.
-        input_y: float32 placeholder [batch, num_classes], one-hot labels.
+        input_y: float32 placeholder [batch, num_classes], one-hot labels; with config.multi_label,
+            1 for each label of a document.
         keep_prob: float32 placeholder, scalar, probability of KEEPING a unit in dropout; feed 1
             to evaluate.
         dropout_seed: int32 tensor [2] that may be fed: the same seed drops the same units. Left
             alone, it is drawn anew in every run of the session.
         logits: float32 [batch, num_classes].
-        probabilities: float32 [batch, num_classes], softmax of the logits.
+        probabilities: float32 [batch, num_classes], softmax of the logits; with multi_label, their
+            sigmoid: that of each category by itself.
         y_pred_cls: int64 [batch], the category with the largest logit.
-        loss: float32 scalar, mean cross-entropy of the batch, in nats.
+        loss: float32 scalar, mean cross-entropy of the batch, in nats; with multi_label, of the
+            sum over the categories, see multilabel.cross_entropies.
         training_loss: float32 scalar, what Adam makes small: the loss, or with class weights the
             weighted mean of the cross-entropies.
-        acc: float32 scalar in [0, 1], share of the batch that is right.
+        acc: float32 scalar in [0, 1], share of the batch that is right; with multi_label, where the
+            categories with a probability of at least a half are all and only the labels.
         optim: operation, one step of Adam; None unless `training`.
 
     Source: Kim 2014, arXiv:1408.5882, for the head; Kingma and Ba 2015, arXiv:1412.6980, for Adam.
@@ -68,13 +72,15 @@ class TextClassifier:
             hidden = layers.dense(features, "fc1", config.hidden_dim)  # [batch, hidden_dim]
             hidden = tf.nn.relu(self.dropout(hidden))
             self.logits = layers.dense(hidden, "fc2", classes)  # [batch, classes]
-            self.probabilities = tf.nn.softmax(self.logits, name="probabilities")
+            squash = tf.nn.sigmoid if config.multi_label else tf.nn.softmax
+            self.probabilities = squash(self.logits, name="probabilities")  # [batch, classes]
             self.y_pred_cls = tf.argmax(self.logits, 1, name="y_pred_cls")  # [batch]
 
         with tf.name_scope("loss"):
-            cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(
-                labels=self.input_y, logits=self.logits
-            )  # [batch]
+            entropies = tf.nn.softmax_cross_entropy_with_logits_v2
+            if config.multi_label:
+                entropies = multilabel.cross_entropies
+            cross_entropy = entropies(labels=self.input_y, logits=self.logits)  # [batch]
             self.loss = tf.reduce_mean(cross_entropy)
             self.training_loss = self.loss
             if class_weights is not None:
@@ -83,7 +89,10 @@ class TextClassifier:
                 self.training_loss = total / tf.reduce_sum(weights)
 
         with tf.name_scope("accuracy"):
-            correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
+            if config.multi_label:
+                correct = multilabel.are_right(self.input_y, self.probabilities)  # [batch]
+            else:
+                correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
             self.acc = tf.reduce_mean(tf.cast(correct, tf.float32))
 
         self.optim = None

@@ -4,6 +4,7 @@ A script hands its config and model classes to `main`; everything else is the sa
 """
 
 import contextlib
+import dataclasses
 import os
 import signal
 import time
@@ -63,6 +64,8 @@ def train(parsed, config_class, model_class):
     """`train`: learns from the training split, keeps the weights best on the validation split."""
     options, config = TrainOptions.from_flags(parsed), config_class.from_flags(parsed)
     options.check()
+    if config.multi_label and "monitor" not in vars(parsed):
+        config.monitor = "micro-f1"  # few sets are right as a whole at first
     config.check()
     from textclf import console  # imports that a usage error need not wait for
 
@@ -142,7 +145,7 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
 
 def _run_training(run, data, model_class, session_config, console, *, resume):
     """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import calibration, metrics, training
+    from textclf import calibration, metrics, thresholds, training
 
     seed = run.origin.seed
     with (
@@ -181,7 +184,8 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
             with _stopping_at_signals(trainer, console) as caught:
                 outcome = trainer.train(session, start)
         if outcome.best is not None and outcome.reason != "interrupted":
-            remark(calibration.calibrate(session, model, run, data).describe())
+            measure = thresholds.choose if run.config.multi_label else calibration.calibrate
+            remark(measure(session, model, run, data).describe())
     return _report_outcome(outcome, run, caught, console)
 
 
@@ -261,9 +265,12 @@ def test(parsed, config_class, model_class):
             tf.Session(graph=graph, config=session_config) as session,
         ):
             model = model_class(run.config, training=False)
-            run.weights.restore_best(session)
+            step = run.weights.restore_best(session)
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, encoded.ids, y)
+        if run.config.multi_label:
+            _print_sets(result, run, step, console)
+            return 0
         print(console.TEST_LINE.format(result.loss, result.accuracy))
         if run.config.class_weights != "none":
             remark("The loss is not weighted by category; that in training was.")
@@ -272,3 +279,22 @@ def test(parsed, config_class, model_class):
         print("Confusion Matrix...")
         print(evaluation.confusion_matrix(result, len(run.categories)))
     return 0
+
+
+def _print_sets(result, run, step, console):
+    """Prints the test of a model of several labels, at its thresholds; `result` is at 0.5."""
+    from textclf import evaluation, thresholds
+
+    chosen = thresholds.read_thresholds(run, step)
+    result = dataclasses.replace(result, thresholds=chosen)
+    loss, subset = result.loss, result.accuracy
+    print(console.SETS_TEST_LINE.format(loss, result.micro_f1, subset, result.hamming_loss))
+    if thresholds.find(run, step) is None:
+        remark(
+            "No thresholds were chosen for these weights: 0.5 for every category. `train --resume` "
+            "chooses them at its end."
+        )
+    print("Precision, Recall and F1-Score...")
+    print(evaluation.set_report(result, run.categories))
+    print("Every category by itself...")
+    print(evaluation.set_counts(result, run.categories))

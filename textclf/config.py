@@ -2,13 +2,15 @@
 
 import dataclasses
 
+from data.errors import ConfigError
+from data.label_sets import LabelOptions
 from data.options import option
 from data.words import WordOptions
 from textclf.monitor import MONITORS
 
 
 @dataclasses.dataclass
-class ClassifierConfig(WordOptions):
+class ClassifierConfig(WordOptions, LabelOptions):
     """What every model shares; a model adds its own fields and may change defaults."""
 
     embedding_dim: int = option(64, "size of a character's vector", group="model", minimum=1)
@@ -45,7 +47,8 @@ class ClassifierConfig(WordOptions):
     monitor: str = option(
         "accuracy",
         "validation score that chooses the best weights and stops the training; macro-f1 is the "
-        "mean of the categories' F1, small ones count like large ones",
+        "mean of the categories' F1, small ones count like large ones; micro-f1 is that of all "
+        "pairs of document and category, the default with --multi-label",
         group="training",
         choices=tuple(MONITORS),
         later=True,
@@ -64,3 +67,15 @@ class ClassifierConfig(WordOptions):
     save_per_batch: int = option(
         10, "steps between two points of TensorBoard's training curve", group="output", minimum=1
     )
+
+    def check(self):
+        super().check()
+        if self.multi_label and self.class_weights != "none":
+            raise ConfigError(
+                f"class_weights {self.class_weights}: weighs a document by its one category; with "
+                "--multi-label leave it out"
+            )
+        if self.monitor == "micro-f1" and not self.multi_label:
+            raise ConfigError(
+                "monitor micro-f1: of one category a document it is the accuracy; give that"
+            )

@@ -12,6 +12,12 @@ EVALUATION_LINE = (
     "Val Loss: {:>6.2}, Val Acc: {:>7.2%}, Time: {} {}"
 )
 _WITH_F1 = EVALUATION_LINE.replace("Time", "Val F1: {:>7.2%}, Time")
+_OF_SETS = EVALUATION_LINE.replace("Acc", "Subset Acc").replace(
+    "Time", "Val Micro-F1: {:>7.2%}, Time"
+)
+SETS_TEST_LINE = (
+    "Test Loss: {:>6.2}, Test Micro-F1: {:>7.2%}, Subset Acc: {:>7.2%}, Hamming Loss: {:>7.2%}"
+)
 TEST_LINE = "Test Loss: {:>6.2}, Test Acc: {:>7.2%}"
 EARLY_STOP_LINE = "No optimization for a long time, auto-stopping..."
 
@@ -58,14 +64,18 @@ class TrainingPrinter(Listener):
             self._bar.update(self._task, completed=steps)
 
     def evaluated(self, progress):
-        macro_f1 = [] if progress.val_macro_f1 is None else [progress.val_macro_f1]
-        line = (_WITH_F1 if macro_f1 else EVALUATION_LINE).format(
+        watched, form = [], EVALUATION_LINE
+        if progress.val_micro_f1 is not None:
+            watched, form = [progress.val_micro_f1], _OF_SETS
+        elif progress.val_macro_f1 is not None:
+            watched, form = [progress.val_macro_f1], _WITH_F1
+        line = form.format(
             progress.step,
             progress.train_loss,
             progress.train_accuracy,
             progress.val_loss,
             progress.val_accuracy,
-            *macro_f1,
+            *watched,
             whole_seconds(progress.elapsed_s),
             "*" if progress.improved else "",
         )

@@ -5,6 +5,7 @@ import dataclasses
 from data import lazy_numpy as np
 from data.batches import in_order_of_length
 from data.encoding import lengths_of
+from textclf.multilabel import Counts, SetEvaluation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +38,10 @@ def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None)
         after_batch: function called after every batch; what it raises ends the evaluation.
 
     Returns:
-        Evaluation, documents in the order of x.
+        Evaluation, documents in the order of x; SetEvaluation with config.multi_label.
     """
+    if model.config.multi_label:
+        return _evaluate_sets(session, model, x, y, batch_size, after_batch)
     total_loss = 0.0
     predicted_ids = np.empty(len(x), dtype=np.int64)
     for rows in in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch):
@@ -50,6 +53,19 @@ def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None)
     label_ids = np.argmax(y, axis=1)
     accuracy = float(np.mean(predicted_ids == label_ids))
     return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids)
+
+
+def _evaluate_sets(session, model, x, y, batch_size, after_batch):
+    """`evaluate` where documents have any number of labels."""
+    total_loss = 0.0
+    probabilities = np.empty(y.shape, dtype=np.float32)
+    for rows in in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch):
+        loss, probabilities[rows] = session.run(
+            [model.loss, model.probabilities], model.feed(x[rows], y[rows])
+        )
+        total_loss += float(loss) * len(rows)
+        after_batch()
+    return SetEvaluation(total_loss / len(x), y.astype(bool), probabilities)
 
 
 def score(session, model, x, batch_size=None):
@@ -83,15 +99,44 @@ def classification_report(evaluation, categories):
     )
 
 
+def set_report(evaluation, categories):
+    """Precision, recall, F1 and support of every category, and their averages, as scikit-learn
+    prints them.
+
+    Args:
+        evaluation: SetEvaluation.
+        categories: list of str.
+    """
+    from sklearn import metrics  # slow to import, needed here alone
+
+    return metrics.classification_report(
+        evaluation.labels, evaluation.given, target_names=categories, zero_division=0
+    )
+
+
+def set_counts(evaluation, categories):
+    """For each category the four counts of its own two-by-two table, as text.
+
+    Categories that are given each by themselves are not confused with one another: there is no
+    matrix of all by all, but one for each.
+    """
+    counts = Counts.of(evaluation.labels, evaluation.given)
+    rows = zip(*vars(counts).values(), categories, strict=True)
+    head = f"{'right':>8} {'wrongly given':>14} {'missed':>8} {'rightly not':>12}  category"
+    return "\n".join([head, *("{:>8} {:>14} {:>8} {:>12}  {}".format(*row) for row in rows)])
+
+
 def macro_f1(evaluation, num_classes):
-    """The mean of the categories' F1, float in [0, 1].
+    """The mean of the categories' F1, float in [0, 1]; see SetEvaluation for its own.
 
     F1 is 2 TP / (2 TP + FP + FN), and 0 for a category that is neither there nor predicted.
 
     Args:
-        evaluation: Evaluation.
+        evaluation: Evaluation or SetEvaluation.
         num_classes: int.
     """
+    if isinstance(evaluation, SetEvaluation):
+        return evaluation.macro_f1
     matrix = confusion_matrix(evaluation, num_classes)
     sums = matrix.sum(axis=0) + matrix.sum(axis=1)  # [num_classes], 2 TP + FP + FN
     return float(np.mean(2 * np.diagonal(matrix) / np.maximum(sums, 1)))

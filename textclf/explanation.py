@@ -9,6 +9,7 @@ from data import lazy_numpy as np
 from data.errors import ConfigError
 from textclf import loading
 from textclf.attribution import ATTRIBUTORS
+from textclf.multilabel import best_ids
 
 # A word is marked if its score is at least this share of the strongest one of its document, in one
 # of so many strengths. Below that a text has much that counts for little.
@@ -39,7 +40,8 @@ class Explanation:
 
     Attributes:
         text: str, the whole of it.
-        predicted: str, the category with the highest probability.
+        predicted: str, the category with the highest probability; of a model of several labels the
+            highest among those it gives, if it gives any.
         category: str, the one that was asked about.
         probability: float, that of `category`.
         words: int64 array [m, 2], where the words stand that the model reads: half-open offsets
@@ -182,7 +184,7 @@ class Explainer:
         ids = self._encoder.encode(texts).ids  # [n, seq_length]
         if probabilities is None:
             probabilities = self._predictor.score(ids)
-        predicted = probabilities.argmax(axis=1)
+        predicted = best_ids(probabilities, self._predictor.thresholds)
         asked = predicted
         if self._category_id is not None:
             asked = np.full(len(texts), self._category_id)

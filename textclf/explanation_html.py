@@ -160,6 +160,8 @@ def _row_of(number, result):
     notes = [] if result.status == OK else [result.status]
     if not result.answered:
         notes = [f"{result.category}: {result.status}"]
+    if result.given is not None:
+        notes.append(f"given: {result.category or 'none'}")
     if result.label:
         notes.append(f"label: {result.label}")
     return row(number, result.explanation, notes)

@@ -92,7 +92,7 @@ class ExportedModel:
                     f"{folder}: format {about['format']}, this version reads {FORMAT}; {_AGAIN}"
                 )
             check_digests(folder, {name: about["files"][name] for name in self._files}, _AGAIN)
-            self.config = types.SimpleNamespace(**about["config"])
+            self.config = types.SimpleNamespace(**{"multi_label": False, **about["config"]})
             calibration = about["calibration"]
             self.content = Content(
                 about["model"],
@@ -112,6 +112,7 @@ class ExportedModel:
         self.words, self.categories = self.content.words, self.content.categories
         self.cat_to_id = {category: index for index, category in enumerate(self.categories)}
         self.temperature, self.calibration = self.content.temperature, self.content.calibration
+        self.thresholds = None
         self._encoder = encoder(self.words, self.config)
 
     def weights(self):

@@ -1,8 +1,11 @@
 """From data options to arrays, with a remark about everything that is left out on the way."""
 
 import dataclasses
+import functools
+import itertools
 from pathlib import Path
 
+from data import label_sets
 from data import lazy_numpy as np
 from data.cnews_loader import order_categories
 from data.command import remark
@@ -72,7 +75,9 @@ def load_training(path, options, config, chosen):
     Raises:
         DataError, ConfigError: the data cannot be used, or not with these options.
     """
-    splits, division = read_splits(path, ["train", "val"], options, options.seed)
+    splits, division = read_splits(
+        path, ["train", "val"], options, options.seed, multi_label=config.multi_label
+    )
     for name in ("val_fraction", "test_fraction"):
         if division is None and name in chosen:
             raise ConfigError(f"{name}: {path} is divided already; leave the flag out")
@@ -80,7 +85,7 @@ def load_training(path, options, config, chosen):
     train, val = splits["train"], splits["val"]
     if not val.texts:
         raise DataError(f"{val.name}: no document to validate with; give more, or --val-fraction")
-    point_out_look_alikes([train, val])
+    point_out_look_alikes([train, val], config.multi_label)
     categories = _follow_categories(train, config, "num_classes" in chosen)
     words = count_words(
         train.texts,
@@ -154,11 +159,17 @@ def load_again(run, options):
     """
     path = Path(options.data_dir)
     if run.division is not None:
-        documents = read_documents(path, options)
+        documents = read_documents(path, options, multi_label=run.config.multi_label)
         parts = run.division.parts(documents)
         splits = {name: parts[name] for name in ("train", "val")}
     else:
-        splits, _ = read_splits(path, ["train", "val"], options, options.seed)
+        splits, _ = read_splits(
+            path,
+            ["train", "val"],
+            options,
+            options.seed,
+            multi_label=run.config.multi_label,
+        )
     bad_lines = leave_out_bad_lines(splits.values(), options.skip_bad_lines)
     for name, documents in splits.items():
         if documents.fingerprint() != run.origin.fingerprints[name]:
@@ -194,10 +205,11 @@ def load_test(run, options):
         DataError: the data cannot be used.
     """
     path = Path(options.data_dir or run.origin.data["data_dir"])
+    read = functools.partial(read_documents, options=options, multi_label=run.config.multi_label)
     if not is_single(path, options):
-        documents = read_documents(find_split(path, "test"), options)
+        documents = read(find_split(path, "test"))
         return documents, leave_out_bad_lines([documents], options.skip_bad_lines)
-    whole = read_documents(path, options)
+    whole = read(path)
     bad_lines = leave_out_bad_lines([whole], options.skip_bad_lines)
     if run.division is None or not _is_divided(whole, run.division):
         remark(f"{path}: a single file, all of it is tested")
@@ -232,31 +244,39 @@ def leave_out_bad_lines(sources, skip):
     return [bad for documents in sources for bad in documents.bad_lines]
 
 
-def point_out_look_alikes(sources):
-    """Remarks on labels that may be meant to be the same."""
+def point_out_look_alikes(sources, multi_label=False):
+    """Remarks on labels that may be meant to be the same, or to be several."""
     counts, places = {}, {}
     for documents in sources:
-        for index, label in enumerate(documents.labels):
-            counts[label] = counts.get(label, 0) + 1
-            places.setdefault(label, documents.place(index))
+        for index, written in enumerate(documents.labels):
+            for label in label_sets.labels_in(written, multi_label):
+                counts[label] = counts.get(label, 0) + 1
+                places.setdefault(label, documents.place(index))
     for group in look_alikes(counts):
         listed = ", ".join(f"{label!r} ({counts[label]}, {places[label]})" for label in group)
         remark(
             f"labels that differ only in width, case or spaces: {listed}; mend them if they are one"
         )
+    if multi_label and (found := label_sets.find_separators(counts)):
+        listed = ", ".join(f"{label!r} ({places[label]})" for label in found[:_MOST_LISTED])
+        remark(f"only a comma separates labels, so each of these is one: {listed}")
 
 
 def encode(documents, words, categories, config):
     """Turns documents into arrays and remarks on what is left out.
 
     Returns:
-        (encoded, labels): Encoded, one-hot float32 [n, num_classes].
+        (encoded, labels): Encoded, one-hot float32 [n, num_classes]; with config.multi_label, 1 for
+        each label of a document.
     """
-    labels = encode_labels(documents, {name: index for index, name in enumerate(categories)})
+    encode_all = label_sets.encode_label_sets if config.multi_label else encode_labels
+    labels = encode_all(documents, {name: index for index, name in enumerate(categories)})
     encoded = encoder(words, config).encode(documents.texts)
     unit = UNITS[config.tokens]
     count = len(documents)
     notes = [f"{documents.name}: {count} documents"]
+    if config.multi_label:
+        notes.append(label_sets.describe(labels))
     if encoded.truncated:
         end = {"tail": "from the end", "head": "from the beginning"}[config.truncate]
         notes.append(
@@ -287,7 +307,8 @@ def encoder(words, config):
 
 def _follow_categories(documents, config, chosen):
     """The categories of the training split; config.num_classes follows them."""
-    categories = order_categories(documents.labels)
+    labels = (label_sets.labels_in(label, config.multi_label) for label in documents.labels)
+    categories = order_categories(itertools.chain.from_iterable(labels))
     listed = ", ".join(categories)
     if chosen and config.num_classes != len(categories):
         raise ConfigError(
@@ -296,7 +317,8 @@ def _follow_categories(documents, config, chosen):
         )
     if len(categories) < 2:
         raise DataError(
-            f"{documents.name}: only one category ({listed}); a classifier needs at least two"
+            f"{documents.name}: {f'only one category ({listed})' if listed else 'no label at all'};"
+            " a classifier needs at least two"
         )
     config.num_classes = len(categories)
     return categories

@@ -3,8 +3,9 @@
 A line of metrics.jsonl is a point of the training curve,
 `{"step", "split": "train", "loss", "accuracy"}`, before that step and with dropout, or an
 evaluation, `{"step", "split": "validation", "loss", "accuracy", "train_loss", "train_accuracy",
-"improved"}`, without; it has "macro_f1" too, where that is watched. All losses are those without
-class weights. There are no times in it: a run that is repeated, or resumed, writes the same lines.
+"improved"}`, without; it has "macro_f1" too, where that is watched, and "micro_f1" where documents
+have several labels (their accuracy is that of whole sets). All losses are those without class
+weights. There are no times in it: a run that is repeated, or resumed, writes the same lines.
 TensorBoard's files are made of these lines.
 """
 
@@ -20,7 +21,7 @@ from textclf import tensorflow_v1 as tf
 from textclf.sealed import CheckpointError, why
 
 _logger = logging.getLogger(__name__)
-_CURVES = ("loss", "accuracy", "macro_f1")
+_CURVES = ("loss", "accuracy", "macro_f1", "micro_f1")
 _SPLITS = ("train", "validation")  # a folder each: two runs, so that their curves overlay
 
 

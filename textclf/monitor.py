@@ -36,5 +36,6 @@ class Score:
 MONITORS = {
     "accuracy": Score("val_accuracy", 1, "validation accuracy {:.2%}"),
     "macro-f1": Score("val_macro_f1", 1, "validation macro-F1 {:.2%}"),
+    "micro-f1": Score("val_micro_f1", 1, "validation micro-F1 {:.2%}"),
     "loss": Score("val_loss", -1, "validation loss {:.4f}"),
 }

@@ -9,7 +9,9 @@ from textclf.checkpoint import RunDirectory
 from textclf.evaluation import score
 from textclf.flags import default_save_dir
 from textclf.loading import encoder
+from textclf.multilabel import label_lists
 from textclf.original import OriginalCheckpoint
+from textclf.thresholds import read_thresholds
 
 
 class Predictor:
@@ -17,6 +19,9 @@ class Predictor:
 
     `from_original` loads a checkpoint of the original TF1 code instead. A subclass names its
     `config_class` and `model_class`.
+
+    A model of several labels (config.multi_label) answers with a list of categories, the most
+    probable first, which may be empty.
 
     Attributes:
         categories: list of str, in the order of the columns of `predict_proba`.
@@ -29,6 +34,8 @@ class Predictor:
         calibration: Calibration of the weights, or None if they have none.
         temperature: float, what all probabilities are given at: that of the calibration, or 1. It
             may be set; 1 gives those of the graph.
+        thresholds: float32 array [num_classes], from which probability on each category is given;
+            None if the model gives one category. It may be set.
     """
 
     engine = "TensorFlow"
@@ -58,7 +65,9 @@ class Predictor:
         with runtime.seeded_graph().as_default() as graph:
             self.model = self.model_class(run.config, training=False)
             self.session = tf.Session(graph=graph, config=session_config)
-            self.calibration = read_calibration(run, run.weights.restore_best(self.session))
+            step = run.weights.restore_best(self.session)
+        self.calibration = read_calibration(run, step)
+        self.thresholds = read_thresholds(run, step)
         self.temperature = self.calibration.temperature if self.calibration else 1.0
 
     @classmethod
@@ -104,9 +113,9 @@ class Predictor:
             message: str.
 
         Returns:
-            str.
+            str; list of str of a model of several labels.
         """
-        if self._single is None:
+        if self._single is None or self.thresholds is not None:
             return self.predict_many([message])[0]
         return self.categories[self._single(self.encode([message]).ids[0]).argmax()]
 
@@ -121,8 +130,10 @@ class Predictor:
             texts: iterable of n str.
 
         Returns:
-            list of n str.
+            list of n str; of n lists of str of a model of several labels.
         """
+        if self.thresholds is not None:
+            return label_lists(self.predict_proba(texts), self.thresholds, self.categories)
         return [self.categories[index] for index in self.predict_proba(texts).argmax(axis=1)]
 
     def encode(self, texts):
@@ -143,7 +154,8 @@ class Predictor:
             texts: iterable of n str.
 
         Returns:
-            float32 array [n, num_classes]; columns as in `categories`, rows sum to 1.
+            float32 array [n, num_classes]; columns as in `categories`, rows sum to 1, but not those
+            of a model of several labels, where each is the probability of a category by itself.
         """
         return self.score(self.encode(texts).ids)
 
@@ -156,4 +168,7 @@ class Predictor:
         Returns:
             float32 array [n, num_classes], see `predict_proba`.
         """
-        return at_temperature(score(self.session, self.model, ids), self.temperature)
+        probabilities = score(self.session, self.model, ids)
+        if self.thresholds is not None:  # at another temperature they would sum to 1
+            return probabilities
+        return at_temperature(probabilities, self.temperature)

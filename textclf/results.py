@@ -1,6 +1,7 @@
 """What a model says of a row, and the formats in which that is written.
 
     text    category, probability, text, a line each, to be read by people
+            (of a model of several labels: its categories with commas between, or -)
     tsv     a header, then a row each; fields with tabs, quotes or line breaks stand in quotes
     csv     the same with commas
     jsonl   an object a line
@@ -13,8 +14,10 @@ import csv
 import dataclasses
 import json
 
+from data import label_sets
 from data.documents import clean_label
 from data.words import UNITS
+from textclf.multilabel import given_sets
 
 FORMATS = ("text", "tsv", "csv", "jsonl", "html")
 OK = "ok"
@@ -35,6 +38,8 @@ class Result:
         extra: dict from name to str, number or None, for what else there is to tell.
         answered: bool, False if in place of the best category stands that it is not sure enough.
         explanation: Explanation of the category, or None.
+        given: list of (category, probability), what a model of several labels gives, the most
+            probable first; None of one category.
     """
 
     status: str
@@ -45,11 +50,20 @@ class Result:
     extra: dict = dataclasses.field(default_factory=dict)
     answered: bool = True
     explanation: object = None
+    given: list | None = None
 
     @property
     def category(self):
-        """The best category, or what stands in its place, or None."""
+        """The best category, or what stands in its place, or None; several in one str."""
+        if self.given is not None:
+            return label_sets.SEPARATOR.join(category for category, _ in self.given)
         return self.ranked[0][0] if self.ranked else None
+
+    @property
+    def headline(self):
+        """(category, probability): the answer, several categories in one str, and the probability
+        of the first, or of the best one if none is given."""
+        return self.category, (self.given or self.ranked)[0][1]
 
     def abstain(self, label, reason):
         """Puts a label in the place of the best category, whose probability stays."""
@@ -64,20 +78,25 @@ def form_results(rows, probabilities, known, model, top_k=1):
         rows: list of Row with m of them without a fault.
         probabilities: float32 array [m, num_classes], of those in their order.
         known: int array [m], how many words of each the model knows.
-        model: Predictor, for `categories` and `config`.
+        model: Predictor, for `categories`, `thresholds` and `config`.
         top_k: int in 1 .. num_classes, how many categories to rank.
 
     Returns:
         list of Result, one for each row.
     """
+    several = model.thresholds is not None
+    given = given_sets(probabilities, model.thresholds).tolist() if several else None
     guess = no_known_word(model.config.tokens)
     # Stable, so that of equal ones the first category is the best, as argmax has it.
-    best = (-probabilities).argsort(axis=1, kind="stable")[:, :top_k].tolist()
+    shown = len(model.categories) if several else top_k
+    best = (-probabilities).argsort(axis=1, kind="stable")[:, :shown].tolist()
     values = probabilities.tolist()
     categories = model.categories
     results, index = [], 0
     for row in rows:
-        label = None if row.label is None else clean_label(row.label)
+        label = row.label
+        if label is not None:
+            label = label_sets.of_known(label) if several else clean_label(label)
         if row.fault:
             content = row.content
             if row.text is None and len(content) > _LONGEST_CONTENT:
@@ -87,8 +106,11 @@ def form_results(rows, probabilities, known, model, top_k=1):
             continue
         scores = values[index]
         ranked = [(categories[column], scores[column]) for column in best[index]]
-        status = OK if known[index] else guess
-        results.append(Result(status, row.text, ranked, scores, label))
+        result = Result(OK if known[index] else guess, row.text, ranked[:top_k], scores, label)
+        if several:
+            flags = zip(ranked, best[index], strict=True)
+            result.given = [pair for pair, column in flags if given[index][column]]
+        results.append(result)
         index += 1
     return results
 
@@ -109,6 +131,7 @@ class Writer:
         top_k=1,
         probabilities=False,
         labels=False,
+        several=False,
         extra=(),
         painter=None,
         encoding="utf-8",
@@ -120,6 +143,7 @@ class Writer:
             top_k: int, how many categories each result ranks.
             probabilities: bool, whether to write those of all categories.
             labels: bool, whether to write the labels.
+            several: bool, whether results have any number of categories.
             extra: tuple of str, which names of `Result.extra` to write.
             painter: Painter, for explanations in `text`.
             encoding: str, of the bytes; characters it lacks are written as escapes.
@@ -128,6 +152,7 @@ class Writer:
         self._top_k = top_k
         self._probabilities = probabilities
         self._labels = labels
+        self._several = several
         self._extra = extra
         self._painter = painter
         self._encoding = encoding
@@ -142,7 +167,9 @@ class Writer:
         """The bytes that come before the first result."""
         if not self._is_table:
             return b""
-        ranks = [""] + [f"_{rank}" for rank in range(2, self._top_k + 1)]
+        # Of several categories the best one need not be given: it has a rank of its own.
+        ranks = [f"_{rank}" for rank in range(1 if self._several else 2, self._top_k + 1)]
+        ranks = ["", *ranks] if self._top_k > 1 else [""]
         names = [name + rank for rank in ranks for name in ("category", "probability")]
         names += ["status", *(["label"] if self._labels else []), *self._extra]
         if self._probabilities:
@@ -161,21 +188,29 @@ class Writer:
     def _encode(self, text):
         return text.encode(self._encoding, "backslashreplace")
 
+    def _ranks(self, result):
+        """(category, probability) of the answer and of the ranks that follow; None for a row that
+        has no category."""
+        if not result.ranked:
+            return [None] * (self._top_k + (self._several and self._top_k > 1))
+        if not self._several:
+            return result.ranked
+        return [result.headline, *(result.ranked if self._top_k > 1 else [])]
+
     def _as_line(self, result):
-        fields = [f"{category}\t{probability:.2%}" for category, probability in result.ranked]
-        # In place of a category and its probability stands why there is none.
-        fields = fields or ["\t" + result.status, *["\t"] * (self._top_k - 1)]
+        ranks = self._ranks(result)
+        fields = [f"{pair[0] or '-'}\t{pair[1]:.2%}" if pair else "\t" for pair in ranks]
+        if not result.ranked:  # in place of the probability stands why there is none
+            fields[0] += result.status
         text = result.text
         if result.explanation is not None:
             text = self._painter.show(result.explanation)
         return "\t".join([*fields, text.translate(_LINE_BREAKS)]) + "\n"
 
     def _as_row(self, result):
-        fields = [
-            field
-            for category, probability in result.ranked
-            for field in (category, _number(probability))
-        ] or [""] * (2 * self._top_k)
+        fields = []
+        for pair in self._ranks(result):
+            fields += [pair[0], _number(pair[1])] if pair else ["", ""]
         fields.append(result.status)
         if self._labels:
             fields.append(result.label)
@@ -188,8 +223,12 @@ class Writer:
         return self._rows.writerow(fields)
 
     def _as_json(self, result):
-        best = result.ranked[0] if result.ranked else (None, None)
+        best = result.headline if result.ranked else (None, None)
         record = {"category": best[0], "probability": _rounded(best[1]), "status": result.status}
+        if self._several:
+            listed = result.given and [category for category, _ in result.given]
+            record = {"categories": listed, **record}
+            del record["category"]
         if self._top_k > 1:
             record["top"] = [[category, _rounded(value)] for category, value in result.ranked]
         if self._labels:

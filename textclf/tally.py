@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 
+from data import label_sets
 from data.documents import MOST_QUOTED, quote
 from textclf.results import OK
 
@@ -21,6 +22,8 @@ class Tally:
         unanswered: dict from why the model abstains to the number of rows.
         right, compared: int, rows whose label the model knows, and how many of them it gets right.
         withheld: int, rows whose label the model knows and which have no answer.
+        true_positives, given, wanted: int, of a model of several labels: labels of the compared
+            rows that are given, categories given, and labels they have.
         unlabelled: int, rows without a label, though others have one.
         unknown: int, rows with a label that the model does not know.
         unknown_labels: dict from such a label to its rows, for the first few labels.
@@ -34,6 +37,9 @@ class Tally:
     right: int = 0
     compared: int = 0
     withheld: int = 0
+    true_positives: int = 0
+    given: int = 0
+    wanted: int = 0
     unlabelled: int = 0
     unknown: int = 0
     unknown_labels: dict = dataclasses.field(default_factory=dict)
@@ -97,10 +103,17 @@ class Tally:
             lines.append(f"... and {more:,} more")
         return lines
 
-    def describe_labels(self):
-        """What the labels say of the categories, in words: list of str."""
+    def describe_labels(self, several=False):
+        """What the labels say of the categories, in words: list of str.
+
+        Args:
+            several: bool, whether the model gives any number of categories.
+        """
         share = f"{self.right / self.compared:.2%}" if self.compared else "-"
         lines = [f"Accuracy: {share} ({self.right:,} of {self.compared:,} rows)"]
+        if several:
+            f1 = 2 * self.true_positives / max(1, self.given + self.wanted)
+            lines = [f"Subset {lines[0].lower()}, micro-F1: {f1:.2%}"]
         if self.unknown:
             named = ", ".join(f"{quote(k)} {count:,}" for k, count in self.unknown_labels.items())
             others = self.unknown - sum(self.unknown_labels.values())
@@ -115,7 +128,7 @@ class Tally:
         return lines
 
 
-def count(results, rows, categories, name):
+def count(results, rows, categories, name, *, label_sets_read=False):
     """The Tally of some results.
 
     Args:
@@ -123,6 +136,7 @@ def count(results, rows, categories, name):
         rows: list of n Row.
         categories: collection of str, those the model knows.
         name: str, the input; None for texts that speak for themselves.
+        label_sets_read: bool, whether the labels are sets, those of a model of several labels.
     """
     tally = Tally(rows=len(results))
     faults, unanswered = Counter(), Counter()
@@ -134,7 +148,9 @@ def count(results, rows, categories, name):
             tally.guesses += bool(result.ranked)
             if len(tally.notes) < MOST_QUOTED:
                 tally.notes.append(_note(result, row, name))
-        if result.label is not None and result.ranked:
+        if result.ranked and label_sets_read:
+            _compare_sets(tally, result, categories)
+        elif result.label is not None and result.ranked:
             _compare(tally, result, categories)
     tally.faults, tally.unanswered = dict(+faults), dict(unanswered)
     return tally
@@ -158,11 +174,33 @@ def _compare(tally, result, categories):
     if not result.label:
         tally.unlabelled += 1
     elif result.label not in categories:
-        tally.unknown += 1
-        named = tally.unknown_labels
-        if result.label in named or len(named) < _MOST_NAMED:
-            named[result.label] = named.get(result.label, 0) + 1
+        _count_unknown(tally, [result.label])
     else:
         tally.withheld += not result.answered
         tally.compared += result.answered
         tally.right += result.answered and result.label == result.category
+
+
+def _compare_sets(tally, result, categories):
+    if result.label is None:
+        tally.unlabelled += 1
+        return
+    labels = set(label_sets.split(result.label))
+    if unknown := sorted(labels - set(categories)):
+        _count_unknown(tally, unknown)
+        return
+    given = {category for category, _ in result.given}
+    tally.compared += 1
+    tally.right += labels == given
+    tally.true_positives += len(labels & given)
+    tally.given += len(given)
+    tally.wanted += len(labels)
+
+
+def _count_unknown(tally, labels):
+    """Counts a row with labels that the model does not know."""
+    tally.unknown += 1
+    named = tally.unknown_labels
+    for label in labels[:1]:  # one for each row, so that they sum up
+        if label in named or len(named) < _MOST_NAMED:
+            named[label] = named.get(label, 0) + 1

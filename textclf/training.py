@@ -37,6 +37,7 @@ class Progress:
         elapsed_s: float, seconds since training began.
         improved: bool, whether these weights are the best so far (and now saved).
         val_macro_f1: of the validation split if that is the score to watch, else None.
+        val_micro_f1: of the validation split if documents have several labels, else None.
     """
 
     step: int
@@ -47,14 +48,17 @@ class Progress:
     elapsed_s: float
     improved: bool
     val_macro_f1: float | None = None
+    val_micro_f1: float | None = None
 
     def to_best(self):
         """The same as Best."""
-        return Best(self.step, self.val_loss, self.val_accuracy, self.val_macro_f1)
+        scores = self.val_accuracy, self.val_macro_f1, self.val_micro_f1
+        return Best(self.step, self.val_loss, *scores)
 
     def to_record(self):
         """The record of metrics.jsonl, see metrics.py."""
-        watched = {} if self.val_macro_f1 is None else {"macro_f1": self.val_macro_f1}
+        watched = {"macro_f1": self.val_macro_f1, "micro_f1": self.val_micro_f1}
+        watched = {name: value for name, value in watched.items() if value is not None}
         return {
             "step": self.step,
             "split": "validation",
@@ -291,6 +295,7 @@ class Trainer:
             elapsed_s=time.monotonic() - self._start_s,
             improved=False,
             val_macro_f1=self._macro_f1(validation),
+            val_micro_f1=validation.micro_f1 if self._config.multi_label else None,
         )
         improved = self._monitor.is_better(progress, self._best)
         progress = dataclasses.replace(progress, improved=improved)

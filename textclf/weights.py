@@ -36,12 +36,13 @@ _logger = logging.getLogger(__name__)
 @dataclasses.dataclass(frozen=True)
 class Best:
     """The best evaluation of a run: step, val_loss (nats), val_accuracy in [0, 1]; val_macro_f1 in
-    [0, 1], if that is what chose it."""
+    [0, 1], if that is what chose it, and val_micro_f1, if documents have several labels."""
 
     step: int
     val_loss: float
     val_accuracy: float
     val_macro_f1: float | None = None
+    val_micro_f1: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
