@@ -3,10 +3,12 @@
 from data import lazy_numpy as np
 from data.encoding import readable_words
 from data.formats import read_documents
+from data.label_sets import labels_in
 from data.splits import find_split
 from data.vocabulary import PAD, UNK
 from textclf.exported import ExportError
 from textclf.flags import SAMPLE_DIR
+from textclf.multilabel import answers, given_sets
 
 TOLERANCE = 1e-5  # of a probability
 _ODD_TEXTS = (
@@ -52,7 +54,8 @@ def check(readers, predictor):
     """Holds exported models to the live one.
 
     Args:
-        readers: dict from file to function from texts to (categories, probabilities).
+        readers: dict from file to function from texts to (answers, probabilities); see
+            multilabel.answers.
         predictor: Predictor.
 
     Returns:
@@ -63,14 +66,19 @@ def check(readers, predictor):
     """
     texts = texts_to_check(predictor.words, predictor.config)
     expected = predictor.predict_proba(texts)  # [n, num_classes]
-    best = [predictor.categories[at] for at in expected.argmax(axis=1)]
+    best = answers(expected, predictor.thresholds, predictor.categories)
+    close = np.zeros(len(texts), dtype=bool)  # [n], where the last digits decide
+    if predictor.thresholds is not None:
+        close = (np.abs(expected - predictor.thresholds) <= TOLERANCE).any(axis=1)
     largest = 0.0
     for file, classify in readers.items():
         categories, probabilities = classify(texts)
         difference = np.abs(probabilities - expected).max(axis=1)  # [n]
         largest = max(largest, float(difference.max()))
-        for text, found, wanted, off in zip(texts, categories, best, difference, strict=True):
-            if found != wanted or not off <= TOLERANCE:  # a NaN is no agreement
+        rows = zip(texts, categories, best, difference, close, strict=True)
+        for text, found, wanted, off, is_close in rows:
+            same = found == wanted or is_close or _is_same_set(found, wanted)
+            if not (same and off <= TOLERANCE):  # a NaN is no agreement
                 raise ExportError(
                     f"{file}: says {found!r} of {text[:20]!r}, the model {wanted!r}, and "
                     f"probabilities differ by {off:.1e}; nothing was exported; please report it"
@@ -79,6 +87,11 @@ def check(readers, predictor):
         f"checked on {len(texts)} texts, the categories are the model's, "
         f"probabilities within {largest:.0e}"
     )
+
+
+def _is_same_set(found, wanted):
+    """Whether two lists of categories differ in their order alone, which last digits may change."""
+    return isinstance(wanted, list) and sorted(found) == sorted(wanted)
 
 
 def measure(model, predictor, documents=None):
@@ -98,13 +111,29 @@ def measure(model, predictor, documents=None):
     else:
         texts, source = documents.texts, f"the {len(documents)} documents of {documents.name}"
     expected, found = predictor.predict_proba(texts), model.predict_proba(texts)
-    best, said = expected.argmax(axis=1), found.argmax(axis=1)
+    best, said = _answered(expected, predictor), _answered(found, predictor)  # bool [n, C]
+    several = predictor.thresholds is not None
+    name = "categories" if several else "category"
     note = (
-        f"the model's category for {np.mean(best == said):.2%} of {source}, "
+        f"the model's {name} for {np.mean((best == said).all(axis=1)):.2%} of {source}, "
         f"probabilities within {np.abs(found - expected).max():.3f}"
     )
     if documents is None:
         return note
-    labels = np.array([predictor.cat_to_id.get(label, -1) for label in documents.labels])
-    accuracy, before = np.mean(said == labels), np.mean(best == labels)
-    return f"{note}; accuracy {accuracy:.2%} instead of {before:.2%}"
+    labels, known = np.zeros_like(best), np.ones(len(texts), dtype=bool)
+    for row, written in enumerate(documents.labels):
+        for label in labels_in(written, several):
+            if label in predictor.cat_to_id:
+                labels[row, predictor.cat_to_id[label]] = True
+            else:
+                known[row] = False  # no answer is right
+    accuracy, before = (np.mean((labels == answer).all(axis=1) & known) for answer in (said, best))
+    name = "subset accuracy" if several else "accuracy"
+    return f"{note}; {name} {accuracy:.2%} instead of {before:.2%}"
+
+
+def _answered(probabilities, predictor):
+    """Which categories are answered, bool array [n, num_classes]."""
+    if predictor.thresholds is not None:
+        return given_sets(probabilities, predictor.thresholds)
+    return np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, np.newaxis]

@@ -25,6 +25,7 @@ from textclf.exported import (
     ExportError,
 )
 from textclf.flags import TestOptions
+from textclf.multilabel import answers
 from textclf.sealed import file_digest, write_sealed
 
 
@@ -158,6 +159,7 @@ def _content(predictor):
         predictor.weights(),
         predictor.temperature,
         predictor.calibration,
+        predictor.thresholds,
     )
 
 
@@ -197,6 +199,7 @@ def _write_manifest(folder, content, best_digests):
             "config": content.config.to_dict(),
             "temperature": content.temperature,
             "calibration": calibration and dataclasses.asdict(calibration),
+            "thresholds": None if content.thresholds is None else content.thresholds.tolist(),
             "best_weights": best_digests,
             "environment": environment(),
             "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in files},
@@ -205,22 +208,27 @@ def _write_manifest(folder, content, best_digests):
 
 
 def _readers(folder):
-    """dict from file to a function from texts to (categories, probabilities), as others read it."""
+    """dict from file to a function from texts to (answers, probabilities), as others read it."""
     serve = saved_model.SavedModel(folder / SAVED_MODEL)
+    exported = ExportedModel(folder)
 
     def by_saved_model(texts):
         outputs = serve.classify(texts)
-        return [raw.decode("utf-8") for raw in outputs["category"]], outputs["probabilities"]
+        probabilities = outputs["probabilities"]
+        if "given" in outputs:  # as a graph has no lists of different lengths
+            shares = np.where(outputs["given"], probabilities, np.float32(-1))
+            return answers(shares, np.float32(0), exported.categories), probabilities
+        return [raw.decode("utf-8") for raw in outputs["category"]], probabilities
 
     def by(model):
         def classify(texts):
             probabilities = model.predict_proba(texts)
-            return [model.categories[at] for at in probabilities.argmax(axis=1)], probabilities
+            return answers(probabilities, model.thresholds, model.categories), probabilities
 
         return classify
 
     return {
         SAVED_MODEL: by_saved_model,
         LITERT["float32"]: by(litert.LiteRTModel(folder)),
-        WEIGHTS: by(ExportedModel(folder)),
+        WEIGHTS: by(exported),
     }

@@ -22,7 +22,9 @@ from data.vocabulary import read_vocab
 from textclf import numpy_model, original
 from textclf.calibration import Calibration, read_calibration
 from textclf.loading import encoder
+from textclf.multilabel import answers
 from textclf.sealed import CheckpointError, check_digests, read_sealed
+from textclf.thresholds import read_thresholds
 
 NAME = "export"  # of the one in a run directory
 MANIFEST, VOCAB, CATEGORIES, WEIGHTS = "export.json", "vocab.txt", "categories.txt", "weights.npz"
@@ -48,6 +50,7 @@ class Content:
         weights: dict from variable name to float32 array.
         temperature: float > 0, what the logits are divided by.
         calibration: Calibration of the weights, or None.
+        thresholds: float32 array [num_classes] of a model of several labels, else None.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Content:
     weights: dict
     temperature: float = 1.0
     calibration: Calibration | None = None
+    thresholds: "np.ndarray | None" = None
 
 
 class ExportedModel:
@@ -68,7 +72,7 @@ class ExportedModel:
         categories: list of str, in the order of the columns of `predict_proba`.
         cat_to_id: dict from category to id.
         words: list of str, the vocabulary.
-        temperature, calibration: see Content.
+        temperature, calibration, thresholds: see Content.
         config: the values of the model's config as attributes.
         best_digests: WeightStore.best_digests of the run it was made of, or None.
     """
@@ -93,7 +97,7 @@ class ExportedModel:
                 )
             check_digests(folder, {name: about["files"][name] for name in self._files}, _AGAIN)
             self.config = types.SimpleNamespace(**{"multi_label": False, **about["config"]})
-            calibration = about["calibration"]
+            calibration, limits = about["calibration"], about.get("thresholds")
             self.content = Content(
                 about["model"],
                 self.config,
@@ -102,6 +106,7 @@ class ExportedModel:
                 _read_weights(folder / WEIGHTS),
                 about["temperature"],
                 calibration and Calibration.from_dict(calibration),
+                limits and np.array(limits, dtype=np.float32),
             )
             self.best_digests = about["best_weights"]
         except (CheckpointError, DataError) as error:
@@ -112,7 +117,7 @@ class ExportedModel:
         self.words, self.categories = self.content.words, self.content.categories
         self.cat_to_id = {category: index for index, category in enumerate(self.categories)}
         self.temperature, self.calibration = self.content.temperature, self.content.calibration
-        self.thresholds = None
+        self.thresholds = self.content.thresholds
         self._encoder = encoder(self.words, self.config)
 
     def weights(self):
@@ -129,12 +134,12 @@ class ExportedModel:
         """Does nothing: there is no session to free."""
 
     def predict(self, message):
-        """The category of one text, str."""
+        """The category of one text, str; a list of str of a model of several labels."""
         return self.predict_many([message])[0]
 
     def predict_many(self, texts):
-        """The categories of several texts, list of str."""
-        return [self.categories[index] for index in self.predict_proba(texts).argmax(axis=1)]
+        """The categories of several texts, list of str; see `predict`."""
+        return answers(self.predict_proba(texts), self.thresholds, self.categories)
 
     def predict_proba(self, texts):
         """The probabilities of every category.
@@ -143,7 +148,8 @@ class ExportedModel:
             texts: iterable of n str.
 
         Returns:
-            float32 array [n, num_classes]; columns as in `categories`, rows sum to 1.
+            float32 array [n, num_classes]; columns as in `categories`, rows sum to 1, but not those
+            of a model of several labels.
         """
         return self.score(self.encode(texts).ids)
 
@@ -258,5 +264,6 @@ def _is_of(exported, run):
         and exported.content.words == run.words
         and exported.categories == run.categories
         and exported.calibration == read_calibration(run, run.weights.best.step)
+        and np.array_equal(exported.thresholds, read_thresholds(run, run.weights.best.step))
         and all(getattr(exported.config, f.name, None) == getattr(config, f.name) for f in fields)
     )

@@ -38,7 +38,8 @@ def write(folder, model):
     @tensorflow.function(input_signature=[spec], autograph=False)
     def classify(ids):
         logits = plain.logits(model.name, ids, module.weights, model.config)
-        return {"probabilities": tf.nn.softmax(logits / np.float32(model.temperature))}
+        squash = tf.nn.sigmoid if model.config.multi_label else tf.nn.softmax
+        return {"probabilities": squash(logits / np.float32(model.temperature))}
 
     concrete = classify.get_concrete_function()
     for precision, name in LITERT.items():

@@ -75,6 +75,19 @@ def label_lists(probabilities, thresholds, categories):
     ]
 
 
+def answers(probabilities, thresholds, categories):
+    """What a model answers: list of n str, or of n lists as in `label_lists`.
+
+    Args:
+        probabilities: float32 array [n, C].
+        thresholds: see `given_sets`; None for a model that gives one category.
+        categories: list of C str.
+    """
+    if thresholds is None:
+        return [categories[index] for index in probabilities.argmax(axis=1)]
+    return label_lists(probabilities, thresholds, categories)
+
+
 def best_ids(probabilities, thresholds):
     """The category that speaks for a document: the most probable of those it is given, or of all if
     it is given none.

@@ -19,7 +19,7 @@ def probabilities(model_name, ids, weights, config, temperature):
         temperature: float > 0, what the logits are divided by.
 
     Returns:
-        float32 array [n, num_classes], rows sum to 1.
+        float32 array [n, num_classes], rows sum to 1, but not with config.multi_label.
     """
     features_of = MODELS[model_name]
     features = np.empty((len(ids), weights["fc1/kernel"].shape[0]), np.float32)
@@ -27,6 +27,8 @@ def probabilities(model_name, ids, weights, config, temperature):
         row[:] = features_of(document, length, weights, config)
     hidden = np.maximum(_affine(features, weights, "fc1"), 0)  # [n, hidden_dim]
     logits = _affine(hidden, weights, "fc2") / np.float32(temperature)  # [n, num_classes]
+    if config.multi_label:
+        return _sigmoid(logits)
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
 

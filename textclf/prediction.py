@@ -9,7 +9,7 @@ from textclf.checkpoint import RunDirectory
 from textclf.evaluation import score
 from textclf.flags import default_save_dir
 from textclf.loading import encoder
-from textclf.multilabel import label_lists
+from textclf.multilabel import answers
 from textclf.original import OriginalCheckpoint
 from textclf.thresholds import read_thresholds
 
@@ -132,9 +132,7 @@ class Predictor:
         Returns:
             list of n str; of n lists of str of a model of several labels.
         """
-        if self.thresholds is not None:
-            return label_lists(self.predict_proba(texts), self.thresholds, self.categories)
-        return [self.categories[index] for index in self.predict_proba(texts).argmax(axis=1)]
+        return answers(self.predict_proba(texts), self.thresholds, self.categories)
 
     def encode(self, texts):
         """What the model reads of several texts.

@@ -24,6 +24,8 @@ def write(path, model, categories_file):
         category       string [n]
         probability    float32 [n], that of the category
         probabilities  float32 [n, num_classes], in the order of the asset categories.txt
+        (of a model of several labels: given, bool [n, num_classes], which categories reach their
+        threshold, in place of category and probability)
         known          int32 [n], words of the text that are in the vocabulary; where it is 0, the
                        category is a guess
     Bytes that are not UTF-8 are read as U+FFFD; within a word they make it another word.
@@ -98,6 +100,10 @@ def _build(tensorflow, model):
     def classify(texts):
         ids, known = module.encoder.encode(texts)
         logits = plain.logits(model.name, ids, module.weights, model.config)
+        if model.thresholds is not None:
+            probabilities = tf.nn.sigmoid(logits)  # [n, num_classes]
+            given = probabilities >= tf.constant(model.thresholds)
+            return {"given": given, "probabilities": probabilities, "known": known}
         probabilities = tf.nn.softmax(logits / np.float32(model.temperature))  # [n, num_classes]
         return {
             "category": tf.gather(tf.constant(model.categories), tf.argmax(probabilities, 1)),
