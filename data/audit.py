@@ -175,7 +175,7 @@ def _find(splits, missing, options):
     yield from _sorted_by_label(splits)
     if sys.stderr.isatty():
         remark(f"Comparing {number(sum(map(len, splits.values())), 'document')}...")
-    yield from find_duplicates(splits, options.near)
+    yield from find_duplicates(label_sets.in_braces(splits, options.multi_label), options.near)
 
 
 def _bad_lines(splits):

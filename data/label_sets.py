@@ -78,6 +78,24 @@ def one_by_one(documents, multi_label):
     return single
 
 
+def in_braces(splits, multi_label):
+    """Documents whose labels show that they are sets: `{a,b}`, `{}`.
+
+    Args:
+        splits: dict from split to Documents.
+        multi_label: bool, whether they are sets; if not, they stay as they are.
+
+    Returns:
+        dict like `splits`.
+    """
+    if not multi_label:
+        return splits
+    shown = {name: part.select(range(len(part)), part.part) for name, part in splits.items()}
+    for part in shown.values():
+        part.labels = [f"{{{label_set}}}" for label_set in part.labels]
+    return shown
+
+
 def read(written):
     """Reads a list of labels.
 

@@ -200,6 +200,9 @@ def test_the_audit_counts_labels_and_documents(lists):
     assert "'教育'" in str(kinds["unknown category"].examples)
     assert kinds["unknown category"].examples[0].places == [f"{lists}/val.txt:2"]
     assert "bad lines" not in kinds
+    assert "two labels" not in kinds  # two sets would be
+    notes = [example.note for example in kinds["duplicates across splits"].examples]
+    assert notes == ["{财经}: '股市'"]
     rows = [line.split() for line in audit.render(result).splitlines()]
     assert next(row for row in rows if row[:1] == ["all"])[:3] == ["all", "12", "3"]
 

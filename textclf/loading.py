@@ -26,7 +26,7 @@ class TrainingData:
     """What a training starts from.
 
     Attributes:
-        train, val: (ids int32 [n, seq_length], one-hot labels float32 [n, num_classes]).
+        train, val: (ids int32 [n, seq_length], labels float32 [n, num_classes], see `encode`).
         val_encoded: Encoded, the texts of `val`.
         words, categories: list of str in id order.
         division: Division if a single source was divided, else None.

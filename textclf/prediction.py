@@ -115,7 +115,7 @@ class Predictor:
         Returns:
             str; list of str of a model of several labels.
         """
-        if self._single is None or self.thresholds is not None:
+        if self.thresholds is not None or self._single is None:
             return self.predict_many([message])[0]
         return self.categories[self._single(self.encode([message]).ids[0]).argmax()]
 
