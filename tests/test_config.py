@@ -11,7 +11,7 @@ from data.errors import ConfigError
 from rnn_model import TRNNConfig
 
 # What came later, and leaves everything as it was.
-LATER = {"monitor": "accuracy", "class_weights": "none"}
+LATER = {"monitor": "accuracy", "class_weights": "none", "multi_label": False}
 # The values of the notebook, and of the original's RNN.
 CNN_DEFAULTS = {
     "embedding_dim": 64,
@@ -135,6 +135,8 @@ def test_every_field_is_a_flag_with_help(config_class):
         assert flag in help_text
         if default is True:
             changed[name], arguments = False, ["--no-" + flag[2:]]
+        elif default is False:
+            changed[name], arguments = True, [flag]
         else:
             changed[name] = OTHER_CHOICES.get(name, default * 2)
             arguments = [flag, str(changed[name])]
