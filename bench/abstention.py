@@ -65,18 +65,31 @@ def score(run, model):
     return Scored(model.score(encoded.ids), label_ids, encoded), len(validation.val[1])
 
 
-def judge(chosen_by, judged, max_error, run):
-    """Shares of `judged` that get an answer, and of the answers that are wrong."""
+def judge(chosen_by, parts, max_error, run):
+    """Judges the choice that some documents make for a budget.
+
+    Args:
+        chosen_by: Scored, what temperature and threshold are chosen by.
+        parts: list of Scored.
+        max_error: float.
+        run: RunDirectory.
+
+    Returns:
+        list of (share of a part that gets an answer, share of these answers that is wrong).
+    """
     calibration = Calibration.measure(
         chosen_by.probabilities, chosen_by.label_ids, chosen_by.encoded
     )
-    probabilities = at_temperature(judged.probabilities, calibration.temperature)
     options, unit = AbstainOptions(max_error=max_error), UNITS[run.config.tokens]
     abstainer = Abstainer(options, calibration, run.categories, unit)
-    reasons = abstainer.reasons(probabilities, judged.encoded)
-    has_answer = np.array([reason is None for reason in reasons])
-    is_wrong = has_answer & (probabilities.argmax(axis=1) != judged.label_ids)
-    return has_answer.mean(), is_wrong.sum() / max(1, has_answer.sum())
+    found = []
+    for part in parts:
+        probabilities = at_temperature(part.probabilities, calibration.temperature)
+        reasons = abstainer.reasons(probabilities, part.encoded)
+        has_answer = np.array([reason is None for reason in reasons])
+        is_wrong = has_answer & (probabilities.argmax(axis=1) != part.label_ids)
+        found.append((has_answer.mean(), is_wrong.sum() / max(1, has_answer.sum())))
+    return found
 
 
 def print_calibration(name, part, temperature):
@@ -94,8 +107,8 @@ def measure(run, draws):
         draws: int >= 1, divisions.
 
     Returns:
-        dict from budget to dict: answered and wrong on the test split, and lists of both for the
-        divisions.
+        dict from budget to dict: answered and wrong on the test split; for the divisions lists of
+        both, and of what is wrong of the answers to all documents.
     """
     with CnnModel(run=run) as model:
         temperature, model.temperature = model.temperature, 1.0
@@ -106,22 +119,29 @@ def measure(run, draws):
     print_calibration("test", test, temperature)
     found = {}
     for max_error in BUDGETS:
-        answered, wrong = judge(validation, test, max_error, run)
+        ((answered, wrong),) = judge(validation, [test], max_error, run)
         print("max_error", max_error)
         print(f"  test: answered {answered:.1%}, wrong {wrong:.2%}")
         random = np.random.default_rng(1)
-        pairs = []
+        drawn = []
         for _ in range(draws):
             order = random.permutation(rows)
-            parts = scored.part(order[:count]), scored.part(order[count:])
-            pairs.append(judge(*parts, max_error, run))
-        shares, errors = np.transpose(pairs)
+            chosen_by, judged = scored.part(order[:count]), scored.part(order[count:])
+            (share, error), (_, error_of_all) = judge(chosen_by, [judged, scored], max_error, run)
+            drawn.append((share, error, error_of_all))
+        shares, errors, errors_of_all = np.transpose(drawn)
         print(
             f"  {draws} draws: answered {shares.mean():.1%}, wrong {errors.mean():.2%} on average, "
-            f"more than {max_error} in {np.count_nonzero(errors > max_error)}"
+            f"more than {max_error} in {np.count_nonzero(errors > max_error)}, "
+            f"of all documents in {np.count_nonzero(errors_of_all > max_error)}"
         )
-        drawn = {"draws_answered": shares.tolist(), "draws_wrong": errors.tolist()}
-        found[max_error] = {"answered": float(answered), "wrong": float(wrong), **drawn}
+        found[max_error] = {
+            "answered": float(answered),
+            "wrong": float(wrong),
+            "draws_answered": shares.tolist(),
+            "draws_wrong": errors.tolist(),
+            "draws_wrong_of_all": errors_of_all.tolist(),
+        }
     return found
 
 
