@@ -15,7 +15,7 @@ from bench.outside import ROOT, OutsideError, Worker
 from bench.worker import random_batches
 from tests.test_project import COMMANDS
 
-BENCHES = ("train_step", "epoch", "prediction", "loading", "memory")
+BENCHES = ("train_step", "epoch", "prediction", "loading", "memory", "accuracy")
 
 
 def _run(name, tmp_path, *arguments):

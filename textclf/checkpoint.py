@@ -11,6 +11,7 @@ writer.
     metrics.jsonl            the scores of the training, a JSON object a line, see metrics.py
     state.json, weights/, best_validation.*    the weights, see weights.py
     calibration.json         what the validation split tells of them, see calibration.py
+    test_reads.json          how often the test split was scored with them, see held_out.py
     .lock                    held by the training that writes here
 """
 
@@ -40,6 +41,7 @@ from textclf.sealed import (
 from textclf.weights import WeightStore, remove_weights
 
 FORMAT = 3
+_LATER = ("calibration.json", "test_reads.json")
 _DESCRIPTION = ("vocab.txt", "categories.txt", "split.json")
 
 
@@ -256,7 +258,7 @@ def remove_run(path):
     """Removes the files of a run and nothing else; the folder and other files in it stay."""
     remove_weights(path)
     old = ("best.json",)  # of an older version
-    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl", "calibration.json", *old):
+    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl", *_LATER, *old):
         (path / name).unlink(missing_ok=True)
     for file in path.glob("bad_lines.*.jsonl"):
         file.unlink()

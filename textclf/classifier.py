@@ -22,6 +22,8 @@ class TextClassifier:
         training_loss: float32 scalar, what Adam makes small: the loss, or with class weights the
             weighted mean of the cross-entropies.
         acc: float32 scalar in [0, 1], share of the batch that is right.
+        variables: dict from name to variable, the model's weights, frozen ones too; none of the
+            optimiser's.
         optim: operation, one step of Adam; None unless `training`.
 
     Source: Kim 2014, arXiv:1408.5882, for the head; Kingma and Ba 2015, arXiv:1412.6980, for Adam.
@@ -86,6 +88,7 @@ class TextClassifier:
             correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
             self.acc = tf.reduce_mean(tf.cast(correct, tf.float32))
 
+        self.variables = {variable.op.name: variable for variable in tf.global_variables()}
         self.optim = None
         if training:
             with tf.name_scope("optimize"):

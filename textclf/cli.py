@@ -142,7 +142,7 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
 
 def _run_training(run, data, model_class, session_config, console, *, resume):
     """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import calibration, metrics, training
+    from textclf import calibration, embedding, metrics, training
 
     seed = run.origin.seed
     with (
@@ -177,6 +177,7 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
                 seed=seed,
                 metrics=scores,
                 listener=printer,
+                prepare=data.vectors and embedding.starter(model, data.vectors),
             )
             with _stopping_at_signals(trainer, console) as caught:
                 outcome = trainer.train(session, start)
@@ -243,7 +244,7 @@ def test(parsed, config_class, model_class):
     """`test`: scores the best weights on the test split."""
     options = TestOptions.from_flags(parsed)
     options.check()
-    from textclf import console, evaluation
+    from textclf import console, evaluation, held_out
 
     given = original.given_config(parsed, config_class)
     run = original.open_model(options, given, config_class, model_class)
@@ -262,9 +263,12 @@ def test(parsed, config_class, model_class):
         ):
             model = model_class(run.config, training=False)
             run.weights.restore_best(session)
+            reads = held_out.count_read(run, documents)
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, encoded.ids, y)
         print(console.TEST_LINE.format(result.loss, result.accuracy))
+        if reads is not None:
+            print(reads)
         if run.config.class_weights != "none":
             remark("The loss is not weighted by category; that in training was.")
         print("Precision, Recall and F1-Score...")

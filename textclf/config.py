@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from data.errors import ConfigError
 from data.options import option
 from data.words import WordOptions
 from textclf.monitor import MONITORS
@@ -58,9 +59,29 @@ class ClassifierConfig(WordOptions):
         choices=("none", "balanced"),
         later=True,
     )
+    embedding_file: str = option(
+        None,
+        "file of word vectors that training begins with: word2vec text or binary, or GloVe; sets "
+        "embedding_dim where that is not given",
+        group="training",
+        later=True,
+    )
+    freeze_embedding: bool = option(
+        False,
+        "leave the vectors of --embedding-file as they are",
+        group="training",
+        later=True,
+    )
     print_per_batch: int = option(
         100, "steps between two evaluations, each printed as a line", group="output", minimum=1
     )
     save_per_batch: int = option(
         10, "steps between two points of TensorBoard's training curve", group="output", minimum=1
     )
+
+    def check(self):
+        super().check()
+        if self.freeze_embedding and self.embedding_file is None:
+            raise ConfigError(
+                "freeze_embedding: goes with --embedding-file; give that, or leave it out"
+            )
