@@ -123,7 +123,7 @@ def _run_model(system, part, seed, flags, folder):
     with predictor_class(run=run) as predictor:
         predicted = predictor.predict_many(part.test.texts)
         weights = io.BytesIO()
-        np.savez(weights, **predictor.session.run(predictor.model.variables))
+        np.savez(weights, **predictor.weights())
     described = (save_dir / name for name in ("config.json", "vocab.txt", "categories.txt"))
     size = weights.getbuffer().nbytes + sum(path.stat().st_size for path in described)
     return predicted, train_s, size
@@ -263,7 +263,10 @@ def main(arguments=None):
     parser = bench_parser("accuracy", __doc__, AccuracyOptions)
     parser.add_argument("--data-dir", nargs="+", required=True, help="data sets, as for training")
     parser.add_argument(
-        "--models", nargs="+", default=list(DEFAULT_MODELS), help=f"some of {', '.join(MODELS)}"
+        "--models",
+        nargs="*",
+        default=list(DEFAULT_MODELS),
+        help=f"some of {', '.join(MODELS)}; none for the baselines alone",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="default 1 2 3")
     return run_bench(parser, AccuracyOptions, measure, arguments)

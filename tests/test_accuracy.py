@@ -1,5 +1,7 @@
 """The accuracy bench: its divisions and statistics, and a run of it at a tiny size."""
 
+import contextlib
+import io
 import json
 import math
 import sys
@@ -15,10 +17,12 @@ from sklearn.svm import LinearSVC
 
 from bench import accuracy, baselines, folds, significance
 from bench.baselines import LINEAR
+from cnn_model import TCNNConfig, TextCNN
 from data.documents import Documents
 from data.formats import read_documents
 from data.splits import find_split
 from tests.conftest import TINY_FLAGS
+from textclf import cli
 
 TINY = " ".join([*TINY_FLAGS, "--num-epochs", "1"])
 
@@ -84,6 +88,19 @@ def test_mcnemar_is_the_exact_sign_test(gained, lost):
     assert found["p"] == pytest.approx(min(1.0, 2 * tail))
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """Trainings run in this process: to import TensorFlow takes longer than they do."""
+
+    def run(command, *, cwd, stdout, stderr):
+        with monkeypatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
+            patch.chdir(cwd)
+            status = cli.main(TCNNConfig, TextCNN, command[2:])
+        return types.SimpleNamespace(returncode=status)
+
+    monkeypatch.setattr(accuracy.subprocess, "run", run)
+
+
 def _bench(folder, *arguments):
     """Runs the bench; returns (exit status, its JSON or None)."""
     file = folder / "scores.json"
@@ -93,7 +110,7 @@ def _bench(folder, *arguments):
     return status, json.loads(file.read_text()) if file.exists() else None
 
 
-def test_own_splits_give_the_scores_of_the_runs(folder, capsys):
+def test_own_splits_give_the_scores_of_the_runs(folder, here, capsys):
     flags = ["--folds", "1", "--models", "cnn-classic", "--seeds", "2", "5"]
     status, written = _bench(folder, *flags)
     assert status == 0
@@ -128,7 +145,9 @@ def test_own_splits_give_the_scores_of_the_runs(folder, capsys):
     assert out[0].count("|") == out[1].count("|") == row.count("|")
 
 
-def test_small_sets_are_cross_validated_and_finished_cells_are_kept(folder, capsys, monkeypatch):
+def test_small_sets_are_cross_validated_and_finished_cells_are_kept(
+    folder, here, capsys, monkeypatch
+):
     flags = ["--models", "cnn-classic", "--seeds", "1", "--folds", "2"]
     ran = []
     plain = accuracy._run_model

@@ -263,6 +263,7 @@ def test_a_resumed_run_ends_with_the_same_bits_and_needs_no_file(folder, capsys,
         (explanation,) = explain(model, [text])
         assert model.predict(text) == explanation.predicted
         assert model._single(model.encode([text]).ids[0]).argmax() == many[0].argmax()
+        assert "embedding" in model.weights()
         assert explanation.probability == pytest.approx(many.max(), rel=1e-4)
 
 

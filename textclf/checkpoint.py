@@ -11,7 +11,8 @@ writer.
     metrics.jsonl            the scores of the training, a JSON object a line, see metrics.py
     state.json, weights/, best_validation.*    the weights, see weights.py
     calibration.json         what the validation split tells of them, see calibration.py
-    test_reads.json          how often the test split was scored with them, see held_out.py
+    test_reads.json          how often the test split was scored with them, see held_out.py; it
+                             has a lock of its own
     .lock                    held by the training that writes here
 """
 

@@ -55,6 +55,7 @@ class TextClassifier:
         self.config = config
         self._training = training
         self._dropouts = 0
+        self._class_weights = class_weights
         classes = config.num_classes
         self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
         self.input_y = tf.placeholder(tf.float32, [None, classes], name="input_y")
@@ -80,9 +81,7 @@ class TextClassifier:
             self.loss = tf.reduce_mean(cross_entropy)
             self.training_loss = self.loss
             if class_weights is not None:
-                weights = tf.reduce_sum(self.input_y * class_weights, axis=1)  # [batch]
-                total = tf.reduce_sum(weights * cross_entropy)
-                self.training_loss = total / tf.reduce_sum(weights)
+                self.training_loss = self._training_mean(cross_entropy)
 
         with tf.name_scope("accuracy"):
             correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
@@ -95,6 +94,13 @@ class TextClassifier:
                 self.optim = tf.train.AdamOptimizer(config.learning_rate).minimize(
                     self.training_loss
                 )
+
+    def _training_mean(self, losses):
+        """The mean of the documents' losses [batch] that training makes small, a scalar."""
+        if self._class_weights is None:
+            return tf.reduce_mean(losses)
+        weights = tf.reduce_sum(self.input_y * self._class_weights, axis=1)  # [batch]
+        return tf.reduce_sum(weights * losses) / tf.reduce_sum(weights)
 
     def encode(self, ids):
         """Turns documents into features; a model's own part.
