@@ -40,7 +40,9 @@ class TextCNN(TextClassifier):
 
     def encode(self, ids):
         config = self.config
-        table = layers.embedding(config.vocab_size, config.embedding_dim)  # [vocab_size, dim]
+        table = layers.embedding(
+            config.vocab_size, config.embedding_dim, trainable=not config.freeze_embedding
+        )  # [vocab_size, dim]
         with tf.name_scope("cnn"):
             return layers.conv1d_max(
                 ids, table, "conv", config.num_filters, config.kernel_size
@@ -49,6 +51,4 @@ class TextCNN(TextClassifier):
     def single(self, session):
         if not SingleCNN.fits(self.config):
             return None
-        with session.graph.as_default():
-            weights = {variable.op.name: variable for variable in tf.trainable_variables()}
-        return SingleCNN(session.run(weights)).logits
+        return SingleCNN(session.run(self.variables)).logits

@@ -57,7 +57,9 @@ class TextRNN(TextClassifier):
         ids = tf.transpose(ids)  # [seq, batch]
         keep = tf.not_equal(ids, PAD_ID) if config.mask_padding else tf.ones_like(ids)
         keep = tf.cast(keep, tf.float32)[:, :, tf.newaxis]  # [seq, batch, 1]
-        table = layers.embedding(config.vocab_size, config.embedding_dim)  # [vocab_size, dim]
+        table = layers.embedding(
+            config.vocab_size, config.embedding_dim, trainable=not config.freeze_embedding
+        )  # [vocab_size, dim]
         used, rows = distinct(ids, config.vocab_size)  # [used], [seq, batch]
         hidden = lookup(table, used)  # [used, dim]
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):

@@ -15,7 +15,16 @@ from bench.outside import ROOT, OutsideError, Worker
 from bench.worker import random_batches
 from tests.test_project import COMMANDS
 
-BENCHES = ("train_step", "epoch", "prediction", "loading", "memory", "abstention", "deletion")
+BENCHES = (
+    "train_step",
+    "epoch",
+    "prediction",
+    "loading",
+    "memory",
+    "accuracy",
+    "abstention",
+    "deletion",
+)
 
 
 def _run(name, tmp_path, *arguments):

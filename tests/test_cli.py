@@ -69,9 +69,10 @@ def test_cnn_trains_tests_and_predicts_in_processes_of_their_own(folder):
     lines = test.stdout.splitlines()
     assert lines[:2] == ["Loading test data...", "Testing..."]
     assert re.fullmatch(r"Test Loss: +[\d.e+-]+, Test Acc: 100.00%", lines[2])
-    assert lines[3] == "Precision, Recall and F1-Score..."
+    assert lines[3] == "Test split read once with this run"
+    assert lines[4] == "Precision, Recall and F1-Score..."
     # The order of CNews, not that of the file or the code points.
-    assert [line.split()[0] for line in lines[6:9]] == ["体育", "财经", "教育"]
+    assert [line.split()[0] for line in lines[7:10]] == ["体育", "财经", "教育"]
     start = lines.index("Confusion Matrix...")
     assert lines[start + 1 : start + 4] == ["[[1 0 0]", " [0 2 0]", " [0 0 2]]"]
     assert re.fullmatch(r"Time usage: 0:00:\d\d", lines[-1])

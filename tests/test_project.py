@@ -97,12 +97,13 @@ LAYERS = [
     {"data.rows", "data.source"},
     {"data.formats", "data.vocabulary", "textclf.recurrence", "textclf.single"},
     {"data.splits", "data.encoding", "data.near_duplicates", "textclf.lookup"},
-    {"data.cnews_loader", "textclf.config", "textclf.convolution"},
+    {"data.cnews_loader", "data.vectors", "textclf.config", "textclf.convolution"},
     {"data.audit", "data.thucnews", "data.sample.build", "textclf.runtime", "textclf.layers"},
     {"textclf.plain", "textclf.numpy_model", "textclf.saved_model"},
-    {"textclf.flags", "textclf.sealed", "textclf.multilabel"},
+    {"textclf.flags", "textclf.embedding", "textclf.sealed", "textclf.multilabel"},
     {"textclf.results", "textclf.bound"},
     {"textclf.classifier", "textclf.weights", "textclf.metrics", "textclf.abstention"},
+    {"textclf.held_out"},
     {"textclf.checkpoint", "textclf.loading", "textclf.tally"},
     {"textclf.original", "textclf.shards", "textclf.output", "textclf.attribution"},
     {"textclf.evaluation"},
@@ -119,6 +120,8 @@ LAYERS = [
     {"bench.tensorflow1", "bench.memory"},
     {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading"},
     {"bench.abstention", "bench.deletion"},
+    {"bench.folds", "bench.significance", "bench.baselines"},
+    {"bench.accuracy"},
 ]
 
 

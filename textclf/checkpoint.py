@@ -12,6 +12,8 @@ writer.
     state.json, weights/, best_validation.*    the weights, see weights.py
     calibration.json         what the validation split tells of them, see calibration.py
     thresholds.json          the same of a model of several labels, see thresholds.py
+    test_reads.json          how often the test split was scored with them, see held_out.py; it
+                             has a lock of its own
     .lock                    held by the training that writes here
 """
 
@@ -41,7 +43,7 @@ from textclf.sealed import (
 from textclf.weights import WeightStore, remove_weights
 
 FORMAT = 3
-_BOUND = ("calibration.json", "thresholds.json")  # to some weights
+_LATER = ("calibration.json", "thresholds.json", "test_reads.json")
 _DESCRIPTION = ("vocab.txt", "categories.txt", "split.json")
 
 
@@ -258,7 +260,7 @@ def remove_run(path):
     """Removes the files of a run and nothing else; the folder and other files in it stay."""
     remove_weights(path)
     old = ("best.json",)  # of an older version
-    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl", *_BOUND, *old):
+    for name in ("config.json", *_DESCRIPTION, "metrics.jsonl", *_LATER, *old):
         (path / name).unlink(missing_ok=True)
     for file in path.glob("bad_lines.*.jsonl"):
         file.unlink()

@@ -26,6 +26,8 @@ class TextClassifier:
             weighted mean of the cross-entropies.
         acc: float32 scalar in [0, 1], share of the batch that is right; with multi_label, where the
             categories with a probability of at least a half are all and only the labels.
+        variables: dict from name to variable, the model's weights, frozen ones too; none of the
+            optimiser's.
         optim: operation, one step of Adam; None unless `training`.
 
     Source: Kim 2014, arXiv:1408.5882, for the head; Kingma and Ba 2015, arXiv:1412.6980, for Adam.
@@ -57,6 +59,7 @@ class TextClassifier:
         self.config = config
         self._training = training
         self._dropouts = 0
+        self._class_weights = class_weights
         classes = config.num_classes
         self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
         self.input_y = tf.placeholder(tf.float32, [None, classes], name="input_y")
@@ -84,9 +87,7 @@ class TextClassifier:
             self.loss = tf.reduce_mean(cross_entropy)
             self.training_loss = self.loss
             if class_weights is not None:
-                weights = tf.reduce_sum(self.input_y * class_weights, axis=1)  # [batch]
-                total = tf.reduce_sum(weights * cross_entropy)
-                self.training_loss = total / tf.reduce_sum(weights)
+                self.training_loss = self._training_mean(cross_entropy)
 
         with tf.name_scope("accuracy"):
             if config.multi_label:
@@ -95,12 +96,20 @@ class TextClassifier:
                 correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
             self.acc = tf.reduce_mean(tf.cast(correct, tf.float32))
 
+        self.variables = {variable.op.name: variable for variable in tf.global_variables()}
         self.optim = None
         if training:
             with tf.name_scope("optimize"):
                 self.optim = tf.train.AdamOptimizer(config.learning_rate).minimize(
                     self.training_loss
                 )
+
+    def _training_mean(self, losses):
+        """The mean of the documents' losses [batch] that training makes small, a scalar."""
+        if self._class_weights is None:
+            return tf.reduce_mean(losses)
+        weights = tf.reduce_sum(self.input_y * self._class_weights, axis=1)  # [batch]
+        return tf.reduce_sum(weights * losses) / tf.reduce_sum(weights)
 
     def encode(self, ids):
         """Turns documents into features; a model's own part.

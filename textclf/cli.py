@@ -145,7 +145,7 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
 
 def _run_training(run, data, model_class, session_config, console, *, resume):
     """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import calibration, metrics, thresholds, training
+    from textclf import calibration, embedding, metrics, thresholds, training
 
     seed = run.origin.seed
     with (
@@ -180,6 +180,7 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
                 seed=seed,
                 metrics=scores,
                 listener=printer,
+                prepare=data.vectors and embedding.starter(model, data.vectors),
             )
             with _stopping_at_signals(trainer, console) as caught:
                 outcome = trainer.train(session, start)
@@ -247,7 +248,7 @@ def test(parsed, config_class, model_class):
     """`test`: scores the best weights on the test split."""
     options = TestOptions.from_flags(parsed)
     options.check()
-    from textclf import console, evaluation
+    from textclf import console, evaluation, held_out
 
     given = original.given_config(parsed, config_class)
     run = original.open_model(options, given, config_class, model_class)
@@ -266,12 +267,15 @@ def test(parsed, config_class, model_class):
         ):
             model = model_class(run.config, training=False)
             step = run.weights.restore_best(session)
+            reads = held_out.count_read(run, documents)
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, encoded.ids, y)
         if run.config.multi_label:
-            _print_sets(result, run, step, console)
+            _print_sets(result, run, step, reads, console)
             return 0
         print(console.TEST_LINE.format(result.loss, result.accuracy))
+        if reads is not None:
+            print(reads)
         if run.config.class_weights != "none":
             remark("The loss is not weighted by category; that in training was.")
         print("Precision, Recall and F1-Score...")
@@ -281,7 +285,7 @@ def test(parsed, config_class, model_class):
     return 0
 
 
-def _print_sets(result, run, step, console):
+def _print_sets(result, run, step, reads, console):
     """Prints the test of a model of several labels, at its thresholds; `result` is at 0.5."""
     from textclf import evaluation, thresholds
 
@@ -289,6 +293,8 @@ def _print_sets(result, run, step, console):
     result = dataclasses.replace(result, thresholds=chosen)
     loss, subset = result.loss, result.accuracy
     print(console.SETS_TEST_LINE.format(loss, result.micro_f1, subset, result.hamming_loss))
+    if reads is not None:
+        print(reads)
     if thresholds.find(run, step) is None:
         remark(
             "No thresholds were chosen for these weights: 0.5 for every category. `train --resume` "

@@ -61,6 +61,19 @@ class ClassifierConfig(WordOptions, LabelOptions):
         choices=("none", "balanced"),
         later=True,
     )
+    embedding_file: str = option(
+        None,
+        "file of word vectors that training begins with: word2vec text or binary, or GloVe; sets "
+        "embedding_dim where that is not given",
+        group="training",
+        later=True,
+    )
+    freeze_embedding: bool = option(
+        False,
+        "leave the vectors of --embedding-file as they are",
+        group="training",
+        later=True,
+    )
     print_per_batch: int = option(
         100, "steps between two evaluations, each printed as a line", group="output", minimum=1
     )
@@ -78,4 +91,8 @@ class ClassifierConfig(WordOptions, LabelOptions):
         if self.monitor == "micro-f1" and not self.multi_label:
             raise ConfigError(
                 "monitor micro-f1: of one category a document it is the accuracy; give that"
+            )
+        if self.freeze_embedding and self.embedding_file is None:
+            raise ConfigError(
+                "freeze_embedding: goes with --embedding-file; give that, or leave it out"
             )

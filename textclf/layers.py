@@ -15,14 +15,18 @@ def accelerator():
     return "/gpu:0" if tf.config.get_visible_devices("GPU") else "/cpu:0"
 
 
-def embedding(vocab_size, dim):
-    """A trainable vector for every id.
+def embedding(vocab_size, dim, trainable=True):
+    """A vector for every id.
+
+    Args:
+        vocab_size, dim: int.
+        trainable: bool, whether training changes them.
 
     Returns:
         float32 [vocab_size, dim].
     """
     with tf.device(accelerator()):
-        return tf.get_variable("embedding", [vocab_size, dim])
+        return tf.get_variable("embedding", [vocab_size, dim], trainable=trainable)
 
 
 def conv1d_max(ids, table, scope, filters, kernel_size):

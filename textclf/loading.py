@@ -14,8 +14,10 @@ from data.encoding import Encoded, Encoder, encode_labels
 from data.errors import ConfigError, DataError
 from data.formats import read_documents
 from data.splits import Division, find_split, is_single, read_splits
+from data.vectors import WordVectors
 from data.vocabulary import count_words
 from data.words import UNITS
+from textclf import embedding
 from textclf.flags import CNEWS_DIR, SAMPLE_DIR
 
 _MOST_LISTED = 10  # categories in a remark
@@ -31,7 +33,9 @@ class TrainingData:
         words, categories: list of str in id order.
         division: Division if a single source was divided, else None.
         bad_lines: list of BadLine that were left out.
-        fingerprints: dict from split to Documents.fingerprint().
+        fingerprints: dict from split to Documents.fingerprint(), and from "vectors" to
+            WordVectors.digest() if training begins with some.
+        vectors: WordVectors that training begins with, or None.
     """
 
     train: "tuple[np.ndarray, np.ndarray]"
@@ -42,6 +46,7 @@ class TrainingData:
     division: Division | None
     bad_lines: list
     fingerprints: dict
+    vectors: WordVectors | None = None
 
 
 def training_path(options):
@@ -97,6 +102,13 @@ def load_training(path, options, config, chosen):
     config.vocab_size = len(words)
     train_encoded, train_labels = encode(train, words, categories, config)
     val_encoded, val_labels = encode(val, words, categories, config)
+    fingerprints = {name: documents.fingerprint() for name, documents in splits.items()}
+    vectors = None
+    if config.embedding_file is not None:
+        dim = config.embedding_dim if "embedding_dim" in chosen else None
+        vectors = embedding.read(config, words, train_encoded.ids, dim)
+        fingerprints["vectors"] = vectors.digest()
+        config.embedding_dim = vectors.dim
     return TrainingData(
         train=(train_encoded.ids, train_labels),
         val=(val_encoded.ids, val_labels),
@@ -105,7 +117,8 @@ def load_training(path, options, config, chosen):
         categories=categories,
         division=division,
         bad_lines=bad_lines,
-        fingerprints={name: documents.fingerprint() for name, documents in splits.items()},
+        fingerprints=fingerprints,
+        vectors=vectors,
     )
 
 
@@ -179,6 +192,9 @@ def load_again(run, options):
             )
     train, train_labels = encode(splits["train"], run.words, run.categories, run.config)
     val, val_labels = encode(splits["val"], run.words, run.categories, run.config)
+    vectors = None
+    if run.config.embedding_file is not None and not run.weights.snapshots:
+        vectors = embedding.read_again(run, train.ids)
     return TrainingData(
         train=(train.ids, train_labels),
         val=(val.ids, val_labels),
@@ -188,6 +204,7 @@ def load_again(run, options):
         division=run.division,
         bad_lines=bad_lines,
         fingerprints=run.origin.fingerprints,
+        vectors=vectors,
     )
 
 

@@ -92,9 +92,8 @@ class Predictor:
         return self.model_class.name
 
     def weights(self):
-        """The trained weights: dict from variable name to float32 array."""
-        variables = self.session.graph.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES)
-        return self.session.run({variable.op.name: variable for variable in variables})
+        """The weights, frozen ones too: dict from variable name to float32 array."""
+        return self.session.run(self.model.variables)
 
     def __enter__(self):
         return self

@@ -120,7 +120,9 @@ class _StopRequestedError(Exception):
 class Trainer:
     """Trains a model and keeps its weights: those with the best validation score, the latest."""
 
-    def __init__(self, model, weights, train_data, val_data, *, seed, metrics, listener):
+    def __init__(
+        self, model, weights, train_data, val_data, *, seed, metrics, listener, prepare=None
+    ):
         """
         Args:
             model: TextClassifier with its optimiser; its config says how to train.
@@ -129,7 +131,10 @@ class Trainer:
             seed: int for order of documents and dropout (initial weights follow the graph's).
             metrics: Metrics.
             listener: Listener.
+            prepare: function from the session to None, called once the variables of a new training
+                have their random start; None for nothing to do.
         """
+        self._prepare = prepare
         self._model = model
         self._config = model.config
         self._weights = weights
@@ -173,6 +178,8 @@ class Trainer:
         self._start_s = time.monotonic()
         if start is None:
             session.run(tf.global_variables_initializer())
+            if self._prepare is not None:
+                self._prepare(session)
         else:
             self._step, self._evaluated, self._best = start.step, start.evaluated, start.best
             self._start_s -= start.elapsed_s
