@@ -171,8 +171,8 @@ def test_a_resumed_run_watches_the_same_score_to_the_same_bits(tmp_path, monitor
 
 def test_a_draw_is_no_improvement():
     for monitor in MONITORS.values():
-        old = Best(3, 0.5, 0.75, 0.7)
-        assert not monitor.is_better(Best(4, 0.5, 0.75, 0.7), old)
+        old = Best(3, 0.5, 0.75, 0.7, 0.6)
+        assert not monitor.is_better(Best(4, 0.5, 0.75, 0.7, 0.6), old)
         assert monitor.is_better(old, None)
 
 
