@@ -7,10 +7,14 @@ random, in parts of the same sizes: one chooses temperature and threshold, the o
 
 import argparse
 import dataclasses
+import json
+import sys
 
 import numpy as np
 
+from data.command import guard
 from data.encoding import Encoded
+from data.files import write_text
 from data.words import UNITS
 from predict import CnnModel
 from textclf import loading
@@ -61,18 +65,31 @@ def score(run, model):
     return Scored(model.score(encoded.ids), label_ids, encoded), len(validation.val[1])
 
 
-def judge(chosen_by, judged, max_error, run):
-    """Shares of `judged` that get an answer, and of the answers that are wrong."""
+def judge(chosen_by, parts, max_error, run):
+    """Judges the choice that some documents make for a budget.
+
+    Args:
+        chosen_by: Scored, what temperature and threshold are chosen by.
+        parts: list of Scored.
+        max_error: float.
+        run: RunDirectory.
+
+    Returns:
+        list of (share of a part that gets an answer, share of these answers that is wrong).
+    """
     calibration = Calibration.measure(
         chosen_by.probabilities, chosen_by.label_ids, chosen_by.encoded
     )
-    probabilities = at_temperature(judged.probabilities, calibration.temperature)
     options, unit = AbstainOptions(max_error=max_error), UNITS[run.config.tokens]
     abstainer = Abstainer(options, calibration, run.categories, unit)
-    reasons = abstainer.reasons(probabilities, judged.encoded)
-    has_answer = np.array([reason is None for reason in reasons])
-    is_wrong = has_answer & (probabilities.argmax(axis=1) != judged.label_ids)
-    return has_answer.mean(), is_wrong.sum() / max(1, has_answer.sum())
+    found = []
+    for part in parts:
+        probabilities = at_temperature(part.probabilities, calibration.temperature)
+        reasons = abstainer.reasons(probabilities, part.encoded)
+        has_answer = np.array([reason is None for reason in reasons])
+        is_wrong = has_answer & (probabilities.argmax(axis=1) != part.label_ids)
+        found.append((has_answer.mean(), is_wrong.sum() / max(1, has_answer.sum())))
+    return found
 
 
 def print_calibration(name, part, temperature):
@@ -82,12 +99,17 @@ def print_calibration(name, part, temperature):
         print("{}: {} {:.4f}, calibrated {:.4f}".format(name, measure.__name__, *values))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--save-dir", required=True)
-    parser.add_argument("--draws", type=int, default=20, help="divisions (default 20)")
-    arguments = parser.parse_args()
-    run = RunDirectory.open(arguments.save_dir, CnnModel.model_class.name, CnnModel.config_class)
+def measure(run, draws):
+    """Judges a run; prints what is found and returns it.
+
+    Args:
+        run: RunDirectory of a CNN.
+        draws: int >= 1, divisions.
+
+    Returns:
+        dict from budget to dict: answered and wrong on the test split; for the divisions lists of
+        both, and of what is wrong of the answers to all documents.
+    """
     with CnnModel(run=run) as model:
         temperature, model.temperature = model.temperature, 1.0
         scored, count = score(run, model)
@@ -95,23 +117,56 @@ def main():
     validation, test = scored.part(rows[:count]), scored.part(rows[count:])
     print_calibration("validation", validation, temperature)
     print_calibration("test", test, temperature)
+    found = {}
     for max_error in BUDGETS:
+        ((answered, wrong),) = judge(validation, [test], max_error, run)
         print("max_error", max_error)
-        print(
-            "  test: answered {:.1%}, wrong {:.2%}".format(*judge(validation, test, max_error, run))
-        )
+        print(f"  test: answered {answered:.1%}, wrong {wrong:.2%}")
         random = np.random.default_rng(1)
-        draws = []
-        for _ in range(arguments.draws):
+        drawn = []
+        for _ in range(draws):
             order = random.permutation(rows)
-            parts = scored.part(order[:count]), scored.part(order[count:])
-            draws.append(judge(*parts, max_error, run))
-        answered, wrong = np.transpose(draws)
+            chosen_by, judged = scored.part(order[:count]), scored.part(order[count:])
+            (share, error), (_, error_of_all) = judge(chosen_by, [judged, scored], max_error, run)
+            drawn.append((share, error, error_of_all))
+        shares, errors, errors_of_all = np.transpose(drawn)
         print(
-            f"  {len(draws)} draws: answered {answered.mean():.1%}, wrong {wrong.mean():.2%} "
-            f"on average, more than {max_error} in {np.count_nonzero(wrong > max_error)}"
+            f"  {draws} draws: answered {shares.mean():.1%}, wrong {errors.mean():.2%} on average, "
+            f"more than {max_error} in {np.count_nonzero(errors > max_error)}, "
+            f"of all documents in {np.count_nonzero(errors_of_all > max_error)}"
         )
+        found[max_error] = {
+            "answered": float(answered),
+            "wrong": float(wrong),
+            "draws_answered": shares.tolist(),
+            "draws_wrong": errors.tolist(),
+            "draws_wrong_of_all": errors_of_all.tolist(),
+        }
+    return found
+
+
+def main(arguments=None):
+    """Runs the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.abstention", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--save-dir", required=True, help="folder of a trained CNN")
+    parser.add_argument("--draws", type=int, default=20, help="divisions (default 20)")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers there too")
+    parsed = parser.parse_args(arguments)
+    if parsed.draws < 1:
+        parser.error(f"--draws {parsed.draws}: expected at least 1")
+    return guard(parser.prog, lambda: _run(parsed))
+
+
+def _run(parsed):
+    model = CnnModel.model_class.name
+    run = RunDirectory.open(parsed.save_dir, model, CnnModel.config_class)
+    found = measure(run, parsed.draws)
+    if parsed.json is not None:
+        write_text(parsed.json, json.dumps(found, indent=2) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -127,7 +127,9 @@ def read_validation(data_dir, run):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.deletion", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--data-dir", required=True, help="with a validation split")
     parser.add_argument("--save-dir", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--documents", type=int, default=1000, help="at most (default 1000)")

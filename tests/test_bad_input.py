@@ -168,7 +168,7 @@ BAD_INPUT = {
         NOTHING,
         ["predict", "--output", "out.xlsx", "球赛"],
         2,
-        "output out.xlsx: .xlsx is not written; name it .tsv, .csv, .jsonl or .txt",
+        "output out.xlsx: .xlsx is not written; name it .tsv, .csv, .jsonl, .html or .txt",
     ),
     "the input as output": (
         NOTHING,

@@ -1,6 +1,7 @@
 """The run directory: what it holds, survives and refuses."""
 
 import errno
+import functools
 import itertools
 import json
 import os
@@ -75,18 +76,28 @@ def trained(tmp_path):
     return training
 
 
+@functools.cache
+def _reader(training, hidden_dim=CONFIG["hidden_dim"]):
+    """A session of the model, and a Saver; made once, which takes longer than a test does."""
+    with seeded_graph().as_default() as graph:
+        TextCNN(TCNNConfig(**{**CONFIG, "hidden_dim": hidden_dim}), training=training)
+        return tf.Session(graph=graph), tf.train.Saver()
+
+
 def _restored_embedding(path):
     run = RunDirectory.open(path, "textcnn", TCNNConfig)
-    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
-        TextCNN(run.config, training=False)
+    session, _ = _reader(training=False, hidden_dim=run.config.hidden_dim)
+    with session.graph.as_default():
+        session.run(tf.global_variables_initializer())
         run.weights.restore_best(session)
         return session.run(tf.trainable_variables()[0])
 
 
 def _plainly_restored_embedding(path):
-    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
-        TextCNN(TCNNConfig(**CONFIG))
-        tf.train.Saver().restore(session, str(path / "best_validation"))
+    session, saver = _reader(training=True)
+    with session.graph.as_default():
+        session.run(tf.global_variables_initializer())
+        saver.restore(session, str(path / "best_validation"))
         return session.run(tf.trainable_variables()[0])
 
 
