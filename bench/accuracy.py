@@ -4,7 +4,7 @@ Models are trained by the command line, with each seed, and classify the test do
 baselines get the same splits. A data set of fewer than 5,000 documents is cross-validated: with
 each seed its documents, all splits together, are divided into folds anew, and a part of those that
 do not test validates. Nothing is chosen by a test score. What is finished is kept in --work-dir, so
-that the same command goes on where it was stopped.
+that the same command with the same code goes on where it was stopped.
 """
 
 import dataclasses
@@ -41,6 +41,7 @@ MODELS = {
 }
 DEFAULT_MODELS = ("cnn-classic", "rnn-classic")
 BASELINES = (LINEAR, FASTTEXT)
+_CODE = ("*.py", "data/*.py", "textclf/*.py", "bench/baselines.py")
 
 
 @dataclasses.dataclass
@@ -58,6 +59,13 @@ class AccuracyOptions(BenchOptions):
     work_dir: str = option(
         "checkpoints/accuracy", "folder for splits, models and finished results", group="output"
     )
+
+    def check(self):
+        super().check()
+        try:
+            shlex.split(self.flags)
+        except ValueError as error:
+            raise ConfigError(f"flags {self.flags!r}: {error}; close the quotation") from None
 
 
 class TrainingError(Failure):
@@ -78,7 +86,7 @@ def run_cell(system, part, seed, flags, folder):
     Returns:
         dict: what it is of; predicted (list of str), train_s (float), size_bytes (int).
     """
-    about = {"system": system, "seed": seed, "fingerprints": part.fingerprints}
+    about = {"system": system, "seed": seed, "fingerprints": part.fingerprints, "code": _code()}
     if system in MODELS:
         about["flags"] = [*MODELS[system], *flags]
     about = json.loads(json.dumps(about))
@@ -97,6 +105,15 @@ def run_cell(system, part, seed, flags, folder):
     result = {"about": about, "predicted": predicted, "train_s": train_s, "size_bytes": size}
     write_sealed(file, result)
     return result
+
+
+def _code():
+    """SHA-256 of what trains and predicts: what was finished with other code is measured anew."""
+    digest = hashlib.sha256()
+    for pattern in _CODE:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _run_model(system, part, seed, flags, folder):
@@ -248,7 +265,8 @@ def measure(options, parsed):
         remark(f"{name} is not installed and left out")
     systems += dict.fromkeys(parsed.models)
     measured = [
-        measure_data(Path(path), systems, parsed.seeds, options) for path in parsed.data_dir
+        measure_data(Path(path), systems, list(dict.fromkeys(parsed.seeds)), options)
+        for path in parsed.data_dir
     ]
     for line in table(measured):
         print(line, flush=True)

@@ -174,6 +174,9 @@ def test_small_sets_are_cross_validated_and_finished_cells_are_kept(
     changed = _bench(folder, *flags[:-2], "--folds", "2", "--flags", TINY + " --learning-rate 0.02")
     assert changed[0] == 0
     assert len(ran) == 4  # another training is no finished cell
+    monkeypatch.setattr(accuracy, "_code", lambda: "other")
+    assert _bench(folder, *flags)[0] == 0
+    assert len(ran) == 6  # nor is one of other code
 
 
 def test_few_documents_mean_folds_and_many_the_split_there_is(folder):
@@ -223,6 +226,7 @@ def test_fasttext_gets_the_characters_and_gives_the_categories(monkeypatch):
     ("flags", "status", "message"),
     [
         (["--models", "cnn-none"], 2, "models cnn-none: expected some of cnn-classic"),
+        (["--flags", "'"], 2, "No closing quotation; close the quotation"),
         (["--seeds", "-1"], 2, "seeds -1: expected at least 0"),
         (["--data-dir", "nowhere"], 1, "nowhere: no such folder"),
         (["--folds", "99"], 1, "45 documents; give more, or fewer --folds"),

@@ -21,9 +21,9 @@ BENCHES = (
     "prediction",
     "loading",
     "memory",
-    "accuracy",
     "abstention",
     "deletion",
+    "accuracy",
 )
 
 
