@@ -7,7 +7,7 @@
     folders  a folder a category, a file a document (the layout of THUCNews)
 
 The first four may be compressed (`.gz`, `.xz`); their records begin at a line, which is their
-place in messages.
+place in messages. A label may be a list of several, see label_sets.py.
 """
 
 import dataclasses
