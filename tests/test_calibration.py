@@ -338,7 +338,7 @@ def test_a_calibration_that_cannot_be_written_is_named_and_the_model_stays(
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("textclf.calibration.write_sealed", full)
+    monkeypatch.setattr("textclf.bound.write_sealed", full)
     status, _, err = in_process(
         capsys, "run_cnn", "train", "--resume", "--num-epochs", "10", "--save-dir", "run"
     )
