@@ -1,6 +1,7 @@
 """The convolutional text classifier: one convolution over characters, max pooling over time."""
 
 import dataclasses
+import types
 
 from data.errors import ConfigError
 from data.options import option
@@ -20,8 +21,41 @@ class TCNNConfig(ClassifierConfig):
         5, "characters that a filter sees at a time, at most seq_length", group="model", minimum=1
     )
 
+    kernel_widths: int = option(
+        1,
+        "how many widths of filters: kernel_size and those below, in equal parts (Kim 2014)",
+        group="model",
+        minimum=1,
+    )
+
+    recipes = types.MappingProxyType(
+        {
+            "classic": {},
+            "best": {
+                "seq_length": 1000,
+                "vocab_size": 8000,
+                "embedding_dim": 128,
+                "kernel_size": 4,
+                "kernel_widths": 4,
+                "num_filters": 512,
+                "ngrams": 3,
+                "embedding_keep_prob": 0.7,
+                "label_smoothing": 0.1,
+                "decay": True,
+                "num_epochs": 5,
+                "min_steps": 600,
+                "require_improvement": 1_000_000,
+            },
+        }
+    )
+
     def check(self):
         super().check()
+        if self.kernel_widths > self.kernel_size:
+            raise ConfigError(
+                f"kernel_widths {self.kernel_widths}: expected at most kernel_size "
+                f"{self.kernel_size}"
+            )
         if self.kernel_size > self.seq_length:
             raise ConfigError(
                 f"kernel_size {self.kernel_size}: expected at most seq_length {self.seq_length}"
@@ -43,12 +77,18 @@ class TextCNN(TextClassifier):
         table = layers.embedding(config.vocab_size, config.embedding_dim)  # [vocab_size, dim]
         with tf.name_scope("cnn"):
             return layers.conv1d_max(
-                ids, table, "conv", config.num_filters, config.kernel_size
+                ids,
+                table,
+                "conv",
+                config.num_filters,
+                config.kernel_size,
+                widths=config.kernel_widths,
+                dropout=self.embedding_dropout,
             )  # [batch, filters]
 
     def single(self, session):
         if not SingleCNN.fits(self.config):
             return None
         with session.graph.as_default():
-            weights = {variable.op.name: variable for variable in tf.trainable_variables()}
-        return SingleCNN(session.run(weights)).logits
+            weights = {variable.op.name: variable for variable in tf.global_variables()}
+        return SingleCNN(session.run(weights), self.config).logits

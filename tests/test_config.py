@@ -17,6 +17,7 @@ CNN_DEFAULTS = {
     "num_classes": 10,
     "num_filters": 256,
     "kernel_size": 5,
+    "kernel_widths": 1,
     "vocab_size": 5000,
     "hidden_dim": 128,
     "dropout_keep_prob": 0.5,
@@ -31,6 +32,13 @@ CNN_DEFAULTS = {
     "min_count": 1,
     "oov": "drop",
     "group_lengths": "auto",
+    "ngrams": 0,
+    "ngram_buckets": 1 << 18,
+    "ngram_rate": 100.0,
+    "embedding_keep_prob": 1.0,
+    "label_smoothing": 0.0,
+    "decay": False,
+    "min_steps": 0,
 }
 RNN_DEFAULTS = {
     "embedding_dim": 64,
@@ -53,6 +61,13 @@ RNN_DEFAULTS = {
     "min_count": 1,
     "oov": "drop",
     "group_lengths": "auto",
+    "ngrams": 0,
+    "ngram_buckets": 1 << 18,
+    "ngram_rate": 100.0,
+    "embedding_keep_prob": 1.0,
+    "label_smoothing": 0.0,
+    "decay": False,
+    "min_steps": 0,
 }
 OTHER_CHOICES = {
     "rnn": "lstm",
@@ -61,6 +76,9 @@ OTHER_CHOICES = {
     "tokens": "word",
     "oov": "unk",
     "group_lengths": "yes",
+    "embedding_keep_prob": 0.5,
+    "label_smoothing": 0.25,
+    "ngrams": 2,
 }
 
 
@@ -121,6 +139,8 @@ def test_every_field_is_a_flag_with_help(config_class):
         assert flag in help_text
         if default is True:
             changed[name], arguments = False, ["--no-" + flag[2:]]
+        elif default is False:
+            changed[name], arguments = True, [flag]
         else:
             changed[name] = OTHER_CHOICES.get(name, default * 2)
             arguments = [flag, str(changed[name])]

@@ -60,8 +60,10 @@ def _build_parser(config_class, model_class):
 
 def train(parsed, config_class, model_class):
     """`train`: learns from the training split, keeps the weights best on the validation split."""
-    options, config = TrainOptions.from_flags(parsed), config_class.from_flags(parsed)
+    options = TrainOptions.from_flags(parsed)
     options.check()
+    apply_recipe(parsed, config_class, options.recipe)
+    config = config_class.from_flags(parsed)
     config.check()
     from textclf import console  # imports that a usage error need not wait for
 
@@ -98,6 +100,13 @@ def train(parsed, config_class, model_class):
         return _run_training(run, data, model_class, session_config, console, resume=False)
 
 
+def apply_recipe(parsed, config_class, recipe):
+    """Adds the values of a recipe to a parsed namespace, where no flag gives another one."""
+    for name, value in config_class.recipes[recipe].items():
+        if not hasattr(parsed, name):
+            setattr(parsed, name, value)
+
+
 def _refuse_to_overwrite(save_dir, options):
     if holds_weights(save_dir) and not options.overwrite:
         raise CheckpointError(
@@ -109,7 +118,14 @@ def _refuse_to_overwrite(save_dir, options):
 def _resume(parsed, options, save_dir, config_class, model_class, console):
     """Goes on with the training that a directory holds."""
     run = RunDirectory.open(save_dir, model_class.name, config_class)
+    apply_recipe(parsed, config_class, options.recipe)
     given = vars(parsed)
+    epochs = given.get("num_epochs", run.config.num_epochs)
+    if run.config.decay and epochs != run.config.num_epochs:
+        raise ConfigError(
+            f"num_epochs {epochs}: the learning rates of this training fall to zero after "
+            f"{run.config.num_epochs}; leave the flag out, or train anew with another --save-dir"
+        )
     for name, trained_with in {**run.config.to_dict(), "seed": run.origin.seed}.items():
         if name in RESUMABLE:
             setattr(run.config, name, given.get(name, trained_with))

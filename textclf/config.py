@@ -1,14 +1,22 @@
 """The settings that all classifiers share."""
 
 import dataclasses
+import types
 
+from data.errors import ConfigError
 from data.options import option
 from data.words import WordOptions
 
 
 @dataclasses.dataclass
 class ClassifierConfig(WordOptions):
-    """What every model shares; a model adds its own fields and may change defaults."""
+    """What every model shares; a model adds its own fields and may change defaults.
+
+    Attributes:
+        recipes: dict from the name of a recipe to values that differ from the defaults.
+    """
+
+    recipes = types.MappingProxyType({"classic": {}})
 
     embedding_dim: int = option(64, "size of a character's vector", group="model", minimum=1)
     num_classes: int = option(
@@ -16,6 +24,21 @@ class ClassifierConfig(WordOptions):
         "number of categories; follows the training data, which a value given here must match",
         group="model",
         minimum=2,
+    )
+    ngrams: int = option(
+        0,
+        "longest n-gram of words in a linear path beside the network (hashed as in fastText, "
+        "weighted by TF-IDF); 0 for no such path",
+        group="model",
+        minimum=0,
+        maximum=8,
+    )
+    ngram_buckets: int = option(
+        1 << 18,
+        "rows that the n-grams of two and more words share",
+        group="model",
+        minimum=1,
+        maximum=1 << 24,
     )
     hidden_dim: int = option(128, "units of the dense layer", group="model", minimum=1)
     dropout_keep_prob: float = option(
@@ -25,7 +48,34 @@ class ClassifierConfig(WordOptions):
         above=0.0,
         maximum=1.0,
     )
+    embedding_keep_prob: float = option(
+        1.0,
+        "probability of KEEPING a number of a character's vector while training, drawn for each "
+        "character of a batch (Gal and Ghahramani 2016)",
+        group="training",
+        above=0.0,
+        maximum=1.0,
+    )
+    label_smoothing: float = option(
+        0.0,
+        "share of the training targets that is spread over all categories (Szegedy et al. 2016)",
+        group="training",
+        minimum=0.0,
+        maximum=0.9,
+    )
     learning_rate: float = option(1e-3, "step size of Adam", group="training", above=0.0)
+    decay: bool = option(
+        False,
+        "let the learning rates rise over the first 5% of the steps and fall to zero at the last "
+        "(Goyal et al. 2017; Howard and Ruder 2018)",
+        group="training",
+    )
+    ngram_rate: float = option(
+        100.0,
+        "step size of gradient descent on the weights of n-grams",
+        group="training",
+        above=0.0,
+    )
     batch_size: int = option(64, "documents in a training step", group="training", minimum=1)
     group_lengths: str = option(
         "auto",
@@ -35,6 +85,12 @@ class ClassifierConfig(WordOptions):
         choices=("auto", "yes", "no"),
     )
     num_epochs: int = option(10, "passes over the training data", group="training", minimum=1)
+    min_steps: int = option(
+        0,
+        "training steps at least: little data is read more often than num_epochs",
+        group="training",
+        minimum=0,
+    )
     require_improvement: int = option(
         1000,
         "training stops early after this many steps without a better validation accuracy",
@@ -47,3 +103,10 @@ class ClassifierConfig(WordOptions):
     save_per_batch: int = option(
         10, "steps between two points of TensorBoard's training curve", group="output", minimum=1
     )
+
+    def check(self):
+        super().check()
+        if self.ngrams > self.seq_length:
+            raise ConfigError(
+                f"ngrams {self.ngrams}: expected at most seq_length {self.seq_length}"
+            )

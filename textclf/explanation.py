@@ -217,5 +217,5 @@ def explain(predictor, texts, category=None):
 
 def _weights(session):
     """dict from variable name to float32 array."""
-    variables = session.graph.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES)
+    variables = session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
     return session.run({variable.op.name: variable for variable in variables})

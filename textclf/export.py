@@ -151,7 +151,7 @@ def _content(predictor):
             "add its forward pass to textclf/plain.py and textclf/numpy_model.py"
         )
     with predictor.session.graph.as_default():
-        variables = {variable.op.name: variable for variable in tf.trainable_variables()}
+        variables = {variable.op.name: variable for variable in tf.global_variables()}
     return Content(
         name,
         predictor.config,
