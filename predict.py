@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cnn_model import TCNNConfig, TextCNN
 from data.command import Parser, add_options, guard
-from data.errors import ConfigError
 from rnn_model import TextRNN, TRNNConfig
-from textclf import original
+from textclf import export, exported, original
+from textclf.answering import check_top_k
 from textclf.checkpoint import model_name
 from textclf.prediction import Predictor
 from textclf.prediction_flags import KINDS, PredictOptions
@@ -50,7 +50,8 @@ def main(arguments=None):
         description="Classifies text with a trained model. "
         "Prints a line a text: category, probability, text, separated by tabs; "
         "with --output-format and --output, tables and JSON.",
-        epilog="Loading TensorFlow takes a few seconds, however many texts there are.",
+        epilog="Loading TensorFlow takes a few seconds, however many texts there are. A model that "
+        "was exported to the folder export of its own folder (--export) answers without it.",
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="two samples if none is given")
     add_options(parser, PredictOptions, original.config_flags(*CONFIG_CLASSES))
@@ -62,34 +63,34 @@ def _predict(parsed):
     options = PredictOptions.from_flags(parsed)
     options.check()
     options.check_rows(parsed.texts, vars(parsed))
-    predictor, run = _find_model(options, parsed)
+    predictor = _find_kind(options)
+    given = original.given_config(parsed, *CONFIG_CLASSES)
+    if options.export is not None:
+        return export.run(options, given, parsed.texts, predictor)
+    found = exported.find_model(options, given, predictor)
+    check_top_k(options, found.categories)  # before the model is loaded
     from textclf import bulk, output  # imports that a usage error need not wait for
 
+    texts = parsed.texts or SAMPLES
+    count = len(texts) if options.input is None else None
     with (
-        bulk.open_input(options, parsed.texts or SAMPLES) as given,
-        output.open_output(options, given.can_be_resumed) as target,
-        predictor(device=options.device, run=run) as model,
+        bulk.open_input(options, texts) as rows,
+        output.open_output(options, rows.can_be_resumed) as target,
+        exported.load_model(found, predictor, options.device, count) as model,
     ):
-        bulk.classify(model, given, target, options)
+        bulk.classify(model, rows, target, options)
     return 0
 
 
-def _find_model(options, parsed):
-    """The class of the model that flags name, and the model on disk."""
+def _find_kind(options):
+    """The class of the model that flags name; a folder goes from --model to --save-dir."""
     if options.model not in (None, *KINDS):
         options.model, options.save_dir = None, options.model
     kind = options.model
     if kind is None and options.save_dir is not None:
         held = model_name(Path(options.save_dir))
         kind = next((k for k, p in PREDICTORS.items() if p.model_class.name == held), None)
-    predictor = PREDICTORS[kind or KINDS[0]]
-    given = original.given_config(parsed, *CONFIG_CLASSES)
-    run = original.open_model(options, given, predictor.config_class, predictor.model_class)
-    if options.top_k > len(run.categories):
-        raise ConfigError(
-            f"top_k {options.top_k}: the model has {len(run.categories)} categories; give fewer"
-        )
-    return predictor, run
+    return PREDICTORS[kind or KINDS[0]]
 
 
 if __name__ == "__main__":

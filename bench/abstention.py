@@ -69,7 +69,7 @@ def judge(chosen_by, judged, max_error, run):
     probabilities = at_temperature(judged.probabilities, calibration.temperature)
     options, unit = AbstainOptions(max_error=max_error), UNITS[run.config.tokens]
     abstainer = Abstainer(options, calibration, run.categories, unit)
-    _, reasons = abstainer.decide(probabilities, judged.encoded)
+    reasons = abstainer.reasons(probabilities, judged.encoded)
     has_answer = np.array([reason is None for reason in reasons])
     is_wrong = has_answer & (probabilities.argmax(axis=1) != judged.label_ids)
     return has_answer.mean(), is_wrong.sum() / max(1, has_answer.sum())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from textclf.explanation import Explanation
-from textclf.explanation_html import TAIL, fault_row, head, row, write_page
+from textclf.explanation_html import TAIL, fault_row, head, row
 from textclf.explanation_text import _AGAINST, _FOR, Painter
 
 ANSI = re.compile(r"\x1b\[[\d;]*m")
@@ -117,10 +117,8 @@ class Page(html.parser.HTMLParser):
                 self.marks[-1][1] += data
 
 
-def test_a_page_shows_category_probability_and_marked_text(tmp_path):
-    path = tmp_path / "why.html"
-    write_page(path, [_explanation(), _explanation("", ())], "run/of/mine")
-    page = path.read_text(encoding="utf-8")
+def test_a_page_shows_category_probability_and_marked_text():
+    page = head("run/of/mine") + row(1, _explanation()) + row(2, _explanation("", ())) + TAIL
     assert page.count("run/of/mine") == 1
     found = Page(page)
     assert found.cells == ["1", "财经", "12.35%", "甲乙丙丁", "2", "财经", "12.35%", ""]
@@ -141,7 +139,7 @@ def test_a_page_holds_texts_as_they_are_whatever_they_hold():
     texts = ['<script>alert("&amp;")</script>', "</td></table>'\"", "a\n b\t<!-- ", "]]>&lt;"]
     categories = ["<b>A&B</b>", '"', "x", "y"]
     rows = [
-        row(number, _explanation(text, (1.0,) * 3, category, category), status="<i>")
+        row(number, _explanation(text, (1.0,) * 3, category, category), ["<i>"])
         for number, (text, category) in enumerate(zip(texts, categories, strict=True))
     ]
     found = Page("".join([head("<u>&"), *rows, fault_row(9, "<p>", "<hr>"), TAIL]))
@@ -158,10 +156,9 @@ def test_a_page_loads_nothing():
     assert "default-src 'none'" in page
 
 
-def test_control_characters_and_half_pairs_are_shown_as_codes(tmp_path):
+def test_control_characters_and_half_pairs_are_shown_as_codes():
     text = "a\x00\x1b\x85\ud83d\r"
-    write_page(tmp_path / "why.html", [_explanation(text, (1.0,))], "")
-    found = Page((tmp_path / "why.html").read_bytes().decode("utf-8"))
+    found = Page(head("") + row(1, _explanation(text, (1.0,))) + TAIL)
     assert found.cells[3] == "a\\x00\\x1b\\x85\\ud83d\\x0d"
 
 
@@ -176,5 +173,5 @@ def test_a_long_piece_that_is_not_read_is_folded():
 
 
 def test_a_category_that_was_asked_about_is_told_from_the_predicted_one():
-    cells = Page(row(1, _explanation(category="体育"), status="no known character")).cells
+    cells = Page(row(1, _explanation(category="体育"), ["no known character"])).cells
     assert cells[1] == "体育no known characterpredicted: 财经"

@@ -132,18 +132,14 @@ def test_a_batch_is_classified_as_its_rows_by_litert(model):
 
 def test_probabilities_include_the_temperature_of_the_predictor(cnn, tmp_path):
     predictor_class, run = cnn
-
-    class Calibrated(predictor_class):
-        temperature = 3.0
-
-        def predict_proba(self, texts):
-            logits = self.session.run(self.model.logits, self.model.feed(self.encode(texts).ids))
-            return oracles.softmax(logits.astype(np.float64) / self.temperature)
-
-    with Calibrated(run=run) as predictor:
+    with predictor_class(run=run) as predictor:
+        plain = predictor.predict_proba(TEXTS)
+        predictor.temperature = 3.0
         export.export(predictor, run, tmp_path / "out")
-        expected = predictor.predict_proba(TEXTS)
-        assert np.abs(expected - predictor.score(predictor.encode(TEXTS).ids)).max() > 0.01
+        feed = predictor.model.feed(predictor.encode(TEXTS).ids)
+        logits = predictor.session.run(predictor.model.logits, feed)
+    expected = oracles.softmax(logits.astype(np.float64) / 3.0)
+    assert np.abs(expected - plain).max() > 0.01
     served = saved_model.SavedModel(tmp_path / "out/saved_model/1").classify(TEXTS)
     np.testing.assert_allclose(served["probabilities"], expected, atol=1e-6)
     for reader in (ExportedModel, litert.LiteRTModel):
@@ -196,8 +192,9 @@ def _is_refused(folder, call, error, message):
 
 def test_an_export_that_says_something_else_is_not_left_behind(cnn, tmp_path, monkeypatch):
     predictor_class, run = cnn
-    monkeypatch.setattr(predictor_class, "temperature", 3.0, raising=False)  # it does not apply it
+    monkeypatch.setattr("textclf.prediction.at_temperature", lambda scores, _: scores)
     with predictor_class(run=run) as predictor:
+        predictor.temperature = 3.0
         _is_refused(
             tmp_path,
             lambda: export.export(predictor, run, tmp_path / "new/parents/out"),

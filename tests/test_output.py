@@ -364,7 +364,8 @@ def test_the_manifest_says_what_is_in_each_shard(model, work):
     _stopped(model, work)
     parts = work / "out.tsv.parts"
     about = json.loads((parts / "manifest.json").read_text(encoding="utf-8"))
-    assert set(about["about"]["model"]) == {"config", "vocabulary", "categories", "weights"}
+    told = {"config", "temperature", "engine", "vocabulary", "categories", "weights"}
+    assert set(about["about"]["model"]) == told
     content = (work / "in.txt").read_bytes()
     lines = content.split(b"\n")
     for number, shard in enumerate(about["shards"]):

@@ -117,7 +117,7 @@ LAYERS = [
     {"textclf.training", "textclf.prediction", "textclf.litert", "textclf.agreement"},
     {"textclf.console", "textclf.export", "textclf.explanation", "cnn_model", "rnn_model"},
     {"textclf.explanation_text", "textclf.explanation_html"},
-    {"textclf.prediction_flags"},
+    {"textclf.prediction_flags", "textclf.answering"},
     {"textclf.cli", "textclf.bulk"},
     {"predict", "run_cnn", "run_rnn", "bench.reference"},
     {"bench.models", "bench.side_by_side", "bench.worker"},

@@ -21,6 +21,12 @@ def _options(run, **values):
     return Options(save_dir=str(run.path), **values)
 
 
+def open_model(options, given, predictor_class, count=1):
+    """The model that flags name, ready to answer."""
+    found = exported.find_model(options, given, predictor_class)
+    return exported.load_model(found, predictor_class, options.device, count)
+
+
 @pytest.fixture(scope="module")
 def exported_cnn(tmp_path_factory):
     """(Predictor class, folder of a run with an export), not to be changed."""
@@ -41,14 +47,14 @@ def copied_cnn(exported_cnn, tmp_path):
 def test_an_export_in_the_run_directory_or_named_answers_in_place_of_tensorflow(exported_cnn):
     predictor_class, path = exported_cnn
     for folder in (path, path / "export"):
-        opened = exported.open_model(Options(save_dir=str(folder)), {}, predictor_class)
+        opened = open_model(Options(save_dir=str(folder)), {}, predictor_class)
         assert isinstance(opened, ExportedModel)
 
 
 def test_many_texts_are_left_to_tensorflow(exported_cnn):
     predictor_class, path = exported_cnn
     options = Options(save_dir=str(path))
-    with exported.open_model(options, {}, predictor_class, exported.MOST_TEXTS + 1) as opened:
+    with open_model(options, {}, predictor_class, exported.MOST_TEXTS + 1) as opened:
         assert isinstance(opened, predictor_class)
 
 
@@ -57,7 +63,7 @@ def test_a_gpu_is_left_to_tensorflow(exported_cnn):
         pytest.skip("this machine has a GPU")
     predictor_class, path = exported_cnn
     with pytest.raises(DeviceError):
-        exported.open_model(Options(save_dir=str(path), device="gpu"), {}, predictor_class)
+        open_model(Options(save_dir=str(path), device="gpu"), {}, predictor_class)
 
 
 SCRIPT = """
@@ -65,7 +71,8 @@ import sys
 from predict import CnnModel
 from textclf import exported
 from textclf.flags import ModelOptions
-with exported.open_model(ModelOptions(save_dir=sys.argv[1]), {}, CnnModel) as model:
+found = exported.find_model(ModelOptions(save_dir=sys.argv[1]), {}, CnnModel)
+with exported.load_model(found, CnnModel) as model:
     print(model.predict("球赛"))
 print({"tensorflow", "keras", "sklearn"} & set(sys.modules))
 """
@@ -119,7 +126,7 @@ def test_an_export_that_is_not_of_the_best_weights_is_not_used_and_said_so(
 ):
     predictor_class, run = copied_cnn
     change(run)
-    with exported.open_model(_options(run), {}, predictor_class) as opened:
+    with open_model(_options(run), {}, predictor_class) as opened:
         assert isinstance(opened, predictor_class)
         with predictor_class(run=open_run(run.path, "cnn")[1]) as live:
             assert opened.predict_many(TEXTS) == live.predict_many(TEXTS)
@@ -128,7 +135,7 @@ def test_an_export_that_is_not_of_the_best_weights_is_not_used_and_said_so(
 
 def test_a_copy_of_run_and_export_still_belong_together(copied_cnn, capsys):
     predictor_class, run = copied_cnn
-    assert isinstance(exported.open_model(_options(run), {}, predictor_class), ExportedModel)
+    assert isinstance(open_model(_options(run), {}, predictor_class), ExportedModel)
     assert capsys.readouterr().err == ""
 
 
@@ -139,7 +146,7 @@ def test_weights_that_are_not_the_best_make_an_export_without_a_quick_start(tmp_
         _, newer = open_run(run.path, "cnn")
         export.export(predictor, newer, run.path / "export")
     assert "its best weights are damaged or were replaced meanwhile" in capsys.readouterr().err
-    with exported.open_model(_options(run), {}, predictor_class) as opened:
+    with open_model(_options(run), {}, predictor_class) as opened:
         assert isinstance(opened, predictor_class)
     assert "is not of the best weights" in capsys.readouterr().err
 
@@ -152,7 +159,7 @@ def test_an_export_that_is_named_is_used_or_refused(exported_cnn, tmp_path):
         ({}, {"seq_length": 5}, "seq_length 5: a run directory has its own config"),
     ):
         with pytest.raises(ConfigError, match=message):
-            exported.open_model(Options(save_dir=named, **values), given_flags, predictor_class)
+            open_model(Options(save_dir=named, **values), given_flags, predictor_class)
     with pytest.raises(ExportError, match=r"export\.json: cannot be read \(No such file"):
         ExportedModel(tmp_path)
 

@@ -15,6 +15,7 @@ from textclf.sealed import CheckpointError
 # ones answer some 1% more, and make the errors at hand decide where the tests stop.
 _LOG_ODDS = (15.0, -8.0, -0.25)  # first, end, step
 _USUAL = 0.999  # share of the validation documents that count as usual
+UNSURE = "unsure"
 _MIN_KNOWN = 2  # known words are enough in any case
 
 
@@ -251,7 +252,6 @@ class Abstainer:
             )
         self._options = options
         self._curve, self._known_words = calibration.curve, calibration.known_words
-        self._categories = categories
         self._unit = unit
         self.choice = choose_threshold(self._curve, options.max_error, options.confidence)
 
@@ -272,32 +272,22 @@ class Abstainer:
             f"({choice.answered / documents:.1%}; {choice.errors} of these wrong)"
         )
 
-    def decide(self, probabilities, encoded):
-        """Answers, or not.
+    def reasons(self, probabilities, encoded):
+        """Why documents get no answer.
 
         Args:
             probabilities: float array [n, num_classes], see Predictor.score.
             encoded: Encoded, the same n documents.
 
         Returns:
-            (labels, reasons): list of n str, categories or abstain_label; list of n str, why there
-            is no answer, or None where there is one.
+            list of n str, or None where there is an answer.
         """
         confidences = probabilities.max(axis=1).astype(np.float64)
         enough = self._known_words.are_enough(encoded.words, encoded.known)
         sure = np.full(len(confidences), False)
         if self.choice is not None:
             sure = confidences >= self.choice.threshold
-        labels = [self._categories[best] for best in probabilities.argmax(axis=1)]
-        reasons = [None] * len(labels)
+        reasons = [None] * len(confidences)
         for index in np.flatnonzero(~(enough & sure)):
-            labels[index] = self._options.abstain_label
-            if not enough[index]:
-                known, words = encoded.known[index], encoded.words[index]
-                reasons[index] = f"{known} of {words} {self._unit} known"
-            elif self.choice is None:
-                reasons[index] = f"max_error {self._options.max_error:g} cannot be promised"
-            else:
-                limit = self.choice.threshold
-                reasons[index] = f"confidence {confidences[index]:.2%}, below {limit:.2%}"
-        return labels, reasons
+            reasons[index] = UNSURE if enough[index] else f"too few known {self._unit}"
+        return reasons

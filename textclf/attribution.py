@@ -9,13 +9,14 @@ Axes: n documents, T = seq_length, D = embedding_dim, K = kernel_size, F = num_f
 H = hidden_dim, C = num_classes.
 """
 
+import bisect
 import dataclasses
 
 from data import lazy_numpy as np
 from data.batches import in_order_of_length
 from data.encoding import lengths_of
 from data.vocabulary import PAD_ID
-from textclf import layers, ngrams, runtime
+from textclf import compiled, layers, ngrams, runtime
 from textclf import tensorflow_v1 as tf
 
 # Points on the way from no text to the text, and documents that go it together: some 64 rows in
@@ -207,14 +208,16 @@ class RnnAttributor:
         lengths = lengths_of(ids)
         for rows in in_order_of_length(lengths, _DOCUMENTS):
             columns = ids.shape[1]
-            if self._config.mask_padding:  # padding changes no state; a loop needs one step
-                columns = max(1, lengths[rows].max())
+            if self._config.mask_padding:  # padding changes no state
+                sizes = compiled.few_sizes(columns)
+                columns = sizes[bisect.bisect_left(sizes, lengths[rows].max())]
             batch = ids[rows, -columns:]
-            network = self._run(self._logits, batch, np.ones(1))
-            logits[rows] = network + self._path.logits(ids[rows])
+            ends = self._run(self._logits, batch, np.arange(2)).reshape(-1, 2, classes)
+            none, logits[rows] = ends[:, 0], ends[:, 1]  # each [documents, C]
+            logits[rows] += self._path.logits(ids[rows])
             direction = margin_direction(logits[rows], category_ids[rows])
             margins[rows] = (direction * logits[rows]).sum(axis=1)
-            rest[rows] = (direction * self._run(self._logits, batch, np.zeros(1))).sum(axis=1)
+            rest[rows] = (direction * none).sum(axis=1)
             points = (np.arange(_POINTS) + 0.5) / _POINTS
             scores[rows] = self._path.scores(ids[rows], direction)
             scores[rows, -columns:] += self._run(self._scores, batch, points, direction)
@@ -249,25 +252,29 @@ class RnnAttributor:
         path = self._vectors[:, tf.newaxis] * self._points[:, tf.newaxis, tf.newaxis]
         path = tf.reshape(path, tf.concat([[-1], tf.shape(path)[2:]], 0))  # [rows, T, D]
         path.set_shape([None, None, config.embedding_dim])
-        mask = tf.repeat(self._mask, count, axis=0) if config.mask_padding else None  # [rows, T]
+        keep = tf.repeat(self._mask, count, axis=0)  # [rows, T]
+        if not config.mask_padding:
+            keep = tf.ones_like(keep)
         # The layers ask for their variables by name and get the trained values.
         with tf.variable_scope("", custom_getter=lambda name, **_: tf.constant(weights[name])):
-            self._logits = self._forward(path, mask)  # [rows, C]
+            self._logits = self._forward(path, keep)  # [rows, C]
         margins = self._logits * tf.repeat(self._direction, count, axis=0)
         (gradient,) = tf.gradients(tf.reduce_sum(margins), path)  # [rows, T, D]
         shape = tf.concat([[-1, count], tf.shape(path)[1:]], 0)
         mean = tf.reduce_mean(tf.reshape(gradient, shape), axis=1)  # [n, T, D]
         self._scores = tf.reduce_sum(mean * self._vectors, axis=2)  # [n, T]
 
-    def _forward(self, hidden, mask):
+    def _forward(self, vectors, keep):
         """TextRNN.encode and the head, for vectors in place of ids, without dropout."""
         config = self._config
         layer = {"gru": layers.gru, "lstm": layers.lstm}[config.rnn]
+        hidden = tf.transpose(vectors, [1, 0, 2])  # [T, rows, D]
+        keep = tf.cast(tf.transpose(keep)[:, :, tf.newaxis], tf.float32)  # [T, rows, 1]
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):
                 with tf.variable_scope(f"cell_{index}"):
-                    hidden = layer(hidden, mask, config.hidden_dim)  # [rows, T, H]
-        hidden = tf.nn.relu(layers.dense(hidden[:, -1], "fc1", config.hidden_dim))  # [rows, H]
+                    hidden = layer(hidden, keep, config.hidden_dim)  # [T, rows, H]
+        hidden = tf.nn.relu(layers.dense(hidden[-1], "fc1", config.hidden_dim))  # [rows, H]
         return layers.dense(hidden, "fc2", config.num_classes)
 
 

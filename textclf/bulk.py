@@ -17,9 +17,9 @@ from data.encoding import Encoded
 from data.lines import Lines
 from data.rows import Rows, classifiable, rows_of_texts
 from data.source import STANDARD_INPUT, Source
-from textclf import tensorflow_v1 as tf
+from textclf.answering import Answerer
 from textclf.console import RowsBar
-from textclf.results import Writer, form_results, no_known_word
+from textclf.results import Writer, no_known_word
 from textclf.shards import OutputError, Place
 from textclf.tally import Tally, count
 
@@ -145,23 +145,18 @@ def ahead(items):
             yield item
 
 
-def answer(model, chunk, options):
-    """The Result of every row of a chunk."""
-    probabilities = model.score(chunk.encoded.ids)
-    return form_results(chunk.rows, probabilities, chunk.encoded.known, model, options.top_k)
-
-
 def classify(model, given, output, options):
     """Classifies all rows and reports on stderr what there is to point out.
 
     Args:
-        model: Predictor.
+        model: Predictor or ExportedModel.
         given: Input.
         output: ShardedFile or Stream.
         options: PredictOptions.
 
     Raises:
         DataError, OutputError: see `open_input`, ShardedFile.
+        ConfigError, CheckpointError: see Answerer.
         BrokenPipeError: nobody reads standard output any more.
     """
     about = {
@@ -169,10 +164,18 @@ def classify(model, given, output, options):
         "input": given.source.identity() if given.source else {},
         "options": options.identity(),
     }
-    guess = no_known_word(model.config.tokens)
-    writer = _writer(options, model)
+    with Answerer(model, options) as answerer:
+        total = _classify(answerer, model, given, output, options, about)
+    _report(total, given, options, no_known_word(model.config.tokens))
+
+
+def _classify(answerer, model, given, output, options, about):
+    """Classifies all rows and returns their Tally."""
+    writer = _writer(options, model, answerer)
     start, tallies = output.begin(about)
     total = sum((Tally(**values) for values in tallies), Tally())
+    for line in answerer.remarks:
+        remark(line)
     head = writer.header() if start is None else b""
     if start is not None:
         given.skip_to(start)
@@ -185,19 +188,24 @@ def classify(model, given, output, options):
         RowsBar(size, consumed or 0, hidden=_rows_are_seen(options)) as bar,
     ):
         for chunk in ready:
-            results = answer(model, chunk, options)
+            results = answerer.answer(chunk)
             tally = count(results, chunk.rows, model.cat_to_id, given.name)
-            output.append(head + writer.write(results), chunk.end, tally)
+            written = writer.write(results, first=total.rows + 1)
+            output.append(head + written, chunk.end, tally)
             head = b""
             total += tally
             bar.update(total.rows - done, chunk.consumed)
     if head:
         output.append(head, given.place(0), Tally())
-    output.finish(total.rows)
-    _report(total, given, options, guess)
+    output.finish(total.rows, writer.tail())
+    return total
 
 
-def _writer(options, model):
+def _writer(options, model, answerer):
+    if options.written_format == "html":
+        from textclf.explanation_html import PageWriter
+
+        return PageWriter(f"{options.input or 'texts'}, {model.name}")
     on_terminal = options.to_stdout and options.writes_text
     return Writer(
         options.written_format,
@@ -205,6 +213,8 @@ def _writer(options, model):
         top_k=options.top_k,
         probabilities=options.probabilities,
         labels=options.reads_labels,
+        extra=answerer.extra,
+        painter=answerer.painter,
         encoding=(sys.stdout.encoding if on_terminal else None) or "utf-8",
     )
 
@@ -223,7 +233,7 @@ def _chunk_rows(options, given):
 def _report(total, given, options, guess):
     if given.name and not total.rows:
         remark(f"{given.name}: no rows in it; the output has none either")
-    for line in total.describe(given.name, guess):
+    for line in total.describe(given.name, guess, options.abstain_label):
         remark(line)
     if options.reads_labels and total.rows:
         for line in total.describe_labels():
@@ -236,19 +246,19 @@ def fingerprint(model):
     """SHA-256 of all that a model is, as it was loaded.
 
     Args:
-        model: Predictor.
+        model: Predictor or ExportedModel.
 
     Returns:
-        dict from part to hexadecimal digits: config, vocabulary, categories, weights.
+        dict from part to hexadecimal digits: config, vocabulary, categories, weights, ...
     """
-    with model.session.graph.as_default():
-        variables = sorted(tf.global_variables(), key=lambda variable: variable.name)
     weights = hashlib.sha256()
-    for variable, value in zip(variables, model.session.run(variables), strict=True):
-        weights.update(f"{variable.name} {value.dtype} {value.shape}\n".encode())
+    for name, value in sorted(model.weights().items()):
+        weights.update(f"{name} {value.dtype} {value.shape}\n".encode())
         weights.update(value.tobytes())
     parts = {
-        "config": model.config.to_dict(),
+        "config": vars(model.config),
+        "temperature": model.temperature,
+        "engine": model.engine,  # last digits may differ
         "vocabulary": model.words,
         "categories": model.categories,
     }

@@ -155,6 +155,15 @@ class Calibration:
             ),
         )
 
+    @classmethod
+    def from_dict(cls, values):
+        """A Calibration of what `dataclasses.asdict` made of one; KeyError or TypeError if not."""
+        parts = {
+            "known_words": KnownWords(**values["known_words"]),
+            "curve": RiskCoverage(**values["curve"]),
+        }
+        return cls(**{**values, **parts})
+
     def describe(self):
         """The outcome in a line, str."""
         return (
@@ -217,8 +226,6 @@ def read_calibration(run, step):
     try:
         if values.pop("weights") != run.weights.digests(step):
             return None
-        values["known_words"] = KnownWords(**values["known_words"])
-        values["curve"] = RiskCoverage(**values["curve"])
-        return Calibration(**values)
+        return Calibration.from_dict(values)
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: not as written ({error!r}); train again") from None

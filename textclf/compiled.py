@@ -58,11 +58,15 @@ def round_up(size, limit=None, multiple=1):
     Returns:
         int32 scalar >= 1: 1, 2, 3, 4, 6, 8, 12, 16, ... times `multiple`, or the limit.
     """
+    sizes = few_sizes(limit, multiple)
+    return tf.gather(tf.constant(sizes), tf.searchsorted(sizes, [size])[0])
+
+
+def few_sizes(limit=None, multiple=1):
+    """The sizes of `round_up`: list of int in ascending order."""
     sizes = {times << power for power in range(29) for times in (1, 3)}
     sizes = sorted(size * multiple for size in sizes if size * multiple < (limit or 1 << 29))
-    if limit is not None:
-        sizes.append(limit)
-    return tf.gather(tf.constant(sizes), tf.searchsorted(sizes, [size])[0])
+    return sizes if limit is None else [*sizes, limit]
 
 
 def pad_rows(rows, count):

@@ -8,7 +8,6 @@ import dataclasses
 from data import lazy_numpy as np
 from data.errors import ConfigError
 from textclf import loading
-from textclf import tensorflow_v1 as tf
 from textclf.attribution import ATTRIBUTORS
 
 # A word is marked if its score is at least this share of the strongest one of its document, in one
@@ -143,12 +142,12 @@ class Explainer:
                 raise ConfigError(f"explain_category {category!r}: expected one of {listed}")
             self._category_id = predictor.cat_to_id[category]
         self._encoder = loading.encoder(predictor.words, predictor.config)
-        name = predictor.model.name
+        name = predictor.name
         if name not in ATTRIBUTORS:
             raise ConfigError(
                 f"explain: explains {', '.join(ATTRIBUTORS)}, not {name}; leave it out"
             )
-        self._attributor = ATTRIBUTORS[name](_weights(predictor.session), predictor.config)
+        self._attributor = ATTRIBUTORS[name](predictor.weights(), predictor.config)
 
     def __enter__(self):
         return self
@@ -213,9 +212,3 @@ def explain(predictor, texts, category=None):
     """Explains several texts once; see Explainer."""
     with Explainer(predictor, category) as explainer:
         return explainer.explain(texts)
-
-
-def _weights(session):
-    """dict from variable name to float32 array."""
-    variables = session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
-    return session.run({variable.op.name: variable for variable in variables})

@@ -2,8 +2,8 @@
 
 import html
 
-from data.files import write_text
 from textclf.explanation import STRENGTHS
+from textclf.results import OK
 
 # Control characters, which a page must not hold: their codes are shown in their place.
 _CODES = {
@@ -97,18 +97,18 @@ def _legend():
     return "\n".join(shown)
 
 
-def row(number, explanation, status=""):
+def row(number, explanation, notes=()):
     """A document.
 
     Args:
         number: int, its place.
         explanation: Explanation.
-        status: str, a remark on the category, such as that it is a guess.
+        notes: iterable of str, remarks on the category, such as that it is a guess.
 
     Returns:
         str.
     """
-    notes = [status] if status else []
+    notes = list(notes)
     if explanation.category != explanation.predicted:
         notes.append(f"predicted: {explanation.predicted}")
     notes = "".join(f"<small>{_escape(note)}</small>" for note in notes)
@@ -131,19 +131,38 @@ def fault_row(number, text, status):
 TAIL = "</tbody>\n</table>\n</body>\n</html>\n"
 
 
-def write_page(path, explanations, about):
-    """Writes a page of several explanations, whole or not at all.
+class PageWriter:
+    """Turns explained results into the bytes of a page; as results.Writer does."""
 
-    Args:
-        path: str or Path.
-        explanations: iterable of Explanation.
-        about: see `head`.
+    def __init__(self, title):
+        """
+        Args:
+            title: see `head`.
+        """
+        self._title = title
 
-    Raises:
-        OSError: see write_text.
-    """
-    rows = (row(number, explanation) for number, explanation in enumerate(explanations, start=1))
-    write_text(path, "".join([head(about), *rows, TAIL]))
+    def header(self):
+        """The bytes that come before the first result."""
+        return head(self._title).encode()
+
+    def write(self, results, first=1):
+        """The bytes of some results; `first` is the number of the first one."""
+        return "".join(_row_of(at, result) for at, result in enumerate(results, first)).encode()
+
+    def tail(self):
+        """The bytes that come after the last result."""
+        return TAIL.encode()
+
+
+def _row_of(number, result):
+    if result.explanation is None:
+        return fault_row(number, result.text, result.status)
+    notes = [] if result.status == OK else [result.status]
+    if not result.answered:
+        notes = [f"{result.category}: {result.status}"]
+    if result.label:
+        notes.append(f"label: {result.label}")
+    return row(number, result.explanation, notes)
 
 
 def _marked(explanation):

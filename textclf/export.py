@@ -144,21 +144,20 @@ def export(predictor, trained, folder, documents=None):
 
 def _content(predictor):
     """What a Predictor holds, as Content."""
-    name = predictor.model.name
+    name = predictor.name
     if name not in plain.MODELS:
         raise ConfigError(
             f"export: knows {' and '.join(plain.MODELS)}, this model is a {name}; "
             "add its forward pass to textclf/plain.py and textclf/numpy_model.py"
         )
-    with predictor.session.graph.as_default():
-        variables = {variable.op.name: variable for variable in tf.global_variables()}
     return Content(
         name,
         predictor.config,
         _distinct(predictor.words),
         predictor.categories,
-        predictor.session.run(variables),
-        float(getattr(predictor, "temperature", 1.0)),
+        predictor.weights(),
+        predictor.temperature,
+        predictor.calibration,
     )
 
 
@@ -188,6 +187,7 @@ def _best_digests(trained, weights):
 
 
 def _write_manifest(folder, content, best_digests):
+    calibration = content.calibration
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     write_sealed(
         folder / MANIFEST,
@@ -196,6 +196,7 @@ def _write_manifest(folder, content, best_digests):
             "model": content.name,
             "config": content.config.to_dict(),
             "temperature": content.temperature,
+            "calibration": calibration and dataclasses.asdict(calibration),
             "best_weights": best_digests,
             "environment": environment(),
             "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in files},

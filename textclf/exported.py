@@ -1,6 +1,6 @@
 """An exported model: the folder that export.py writes, its reader, and the quick start it gives.
 
-    export.json                   model, config, temperature, which weights, checksums
+    export.json                   model, config, calibration, which weights, checksums
     vocab.txt, categories.txt     a word, a category a line, in id order
     weights.npz                   the weights, for NumPy
     saved_model/1/                strings to categories, see saved_model.py
@@ -20,6 +20,7 @@ from data.command import remark
 from data.errors import ConfigError, DataError, Failure
 from data.vocabulary import read_vocab
 from textclf import numpy_model, original
+from textclf.calibration import Calibration, read_calibration
 from textclf.loading import encoder
 from textclf.sealed import CheckpointError, check_digests, read_sealed
 
@@ -46,6 +47,7 @@ class Content:
         words, categories: list of str in id order.
         weights: dict from variable name to float32 array.
         temperature: float > 0, what the logits are divided by.
+        calibration: Calibration of the weights, or None.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Content:
     categories: list
     weights: dict
     temperature: float = 1.0
+    calibration: Calibration | None = None
 
 
 class ExportedModel:
@@ -61,11 +64,16 @@ class ExportedModel:
 
     Attributes:
         content: Content.
+        name: str, TextClassifier.name.
         categories: list of str, in the order of the columns of `predict_proba`.
+        cat_to_id: dict from category to id.
+        words: list of str, the vocabulary.
+        temperature, calibration: see Content.
         config: the values of the model's config as attributes.
         best_digests: WeightStore.best_digests of the run it was made of, or None.
     """
 
+    engine = "NumPy"
     _files = (VOCAB, CATEGORIES, WEIGHTS)  # what it reads
 
     def __init__(self, folder):
@@ -85,6 +93,7 @@ class ExportedModel:
                 )
             check_digests(folder, {name: about["files"][name] for name in self._files}, _AGAIN)
             self.config = types.SimpleNamespace(**about["config"])
+            calibration = about["calibration"]
             self.content = Content(
                 about["model"],
                 self.config,
@@ -92,14 +101,22 @@ class ExportedModel:
                 read_category(folder / CATEGORIES)[0],
                 _read_weights(folder / WEIGHTS),
                 about["temperature"],
+                calibration and Calibration.from_dict(calibration),
             )
             self.best_digests = about["best_weights"]
         except (CheckpointError, DataError) as error:
             raise ExportError(str(error)) from None
         except (KeyError, TypeError) as error:
             raise ExportError(f"{folder}: not as written ({error!r}); {_AGAIN}") from None
-        self.categories = self.content.categories
-        self._encoder = encoder(self.content.words, self.config)
+        self.name = self.content.name
+        self.words, self.categories = self.content.words, self.content.categories
+        self.cat_to_id = {category: index for index, category in enumerate(self.categories)}
+        self.temperature, self.calibration = self.content.temperature, self.content.calibration
+        self._encoder = encoder(self.words, self.config)
+
+    def weights(self):
+        """The trained weights: dict from variable name to float32 array."""
+        return self.content.weights
 
     def __enter__(self):
         return self
@@ -158,37 +175,55 @@ def is_export(folder):
     return (Path(folder) / MANIFEST).exists()
 
 
-def open_model(options, given, predictor_class, count=1):
-    """Opens the trained model that flags name, the way that answers first.
-
-    That is an export, if flags name one or a run directory has one of its best weights, and
-    TensorFlow otherwise.
+def find_model(options, given, predictor_class):
+    """Finds the trained model that flags name, without building it.
 
     Args:
         options: ModelOptions, checked.
         given: dict, see original.given_config.
         predictor_class: subclass of Predictor.
-        count: int, how many texts there are to classify.
+
+    Returns:
+        RunDirectory or OriginalCheckpoint, or ExportedModel if flags name one.
+
+    Raises:
+        ConfigError, CheckpointError, DataError, ExportError: the model cannot be used.
+    """
+    if options.save_dir is None or not is_export(options.save_dir):
+        classes = predictor_class.config_class, predictor_class.model_class
+        return original.open_model(options, given, *classes)
+    original.refuse_config(given)
+    if options.device == "gpu":
+        raise ConfigError(
+            f"device gpu: {options.save_dir} is an export, which runs on the CPU; leave it out"
+        )
+    return ExportedModel(options.save_dir)
+
+
+def load_model(found, predictor_class, device="auto", count=1):
+    """Makes what `find_model` found ready to answer, the way that answers first.
+
+    That is an export, if it is one or the run directory has one of its best weights, and
+    TensorFlow otherwise.
+
+    Args:
+        found: RunDirectory, OriginalCheckpoint or ExportedModel.
+        predictor_class: subclass of Predictor.
+        device: see runtime.configure.
+        count: int, how many texts there are to classify; None for a file of them.
 
     Returns:
         ExportedModel or Predictor.
 
     Raises:
-        ConfigError, CheckpointError, DataError, ExportError: the model cannot be used.
+        CheckpointError: the model cannot be used.
     """
-    if options.save_dir is not None and is_export(options.save_dir):
-        original.refuse_config(given)
-        if options.device == "gpu":
-            raise ConfigError(
-                f"device gpu: {options.save_dir} is an export, which runs on the CPU; leave it out"
-            )
-        return ExportedModel(options.save_dir)
-    classes = predictor_class.config_class, predictor_class.model_class
-    run = original.open_model(options, given, *classes)
+    if isinstance(found, ExportedModel):
+        return found
     exported = None
-    if options.device != "gpu" and count <= MOST_TEXTS:
-        exported = _export_of(run)
-    return exported or predictor_class(device=options.device, run=run)
+    if device != "gpu" and count is not None and count <= MOST_TEXTS:
+        exported = _export_of(found)
+    return exported or predictor_class(device=device, run=found)
 
 
 def _export_of(run):
@@ -221,6 +256,6 @@ def _is_of(exported, run):
         and exported.best_digests == run.weights.best_digests
         and exported.content.words == run.words
         and exported.categories == run.categories
-        and exported.content.temperature == getattr(run, "temperature", 1.0)
+        and exported.calibration == read_calibration(run, run.weights.best.step)
         and all(getattr(exported.config, f.name, None) == getattr(config, f.name) for f in fields)
     )

@@ -60,6 +60,8 @@ def write(folder, model):
 class LiteRTModel(ExportedModel):
     """A trained model, computed by LiteRT; otherwise as ExportedModel."""
 
+    engine = "LiteRT"
+
     def __init__(self, folder, precision="float32"):
         """
         Args:

@@ -66,6 +66,10 @@ class Stream:
 
     def append(self, data, place, tally):
         """See ShardedFile.append; raises BrokenPipeError if nobody reads on."""
+        self._write(data)
+        self._rows = place.rows
+
+    def _write(self, data):
         try:
             write_all(self._file, data)
             self._file.flush()
@@ -75,10 +79,10 @@ class Stream:
             if self._is_stdout:
                 discard_stdout()
             raise OutputError(f"{self._name}: cannot be written ({why(error)})") from None
-        self._rows = place.rows
 
-    def finish(self, rows):
-        """Does nothing: all is written."""
+    def finish(self, rows, tail=b""):
+        """Writes what comes after the rows."""
+        self._write(tail)
 
 
 class ShardedFile:
@@ -186,14 +190,18 @@ class ShardedFile:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def finish(self, rows):
-        """Puts the file together, with so many rows, and removes the shards.
+    def finish(self, rows, tail=b""):
+        """Puts the file together and removes the shards.
+
+        Args:
+            rows: int, how many rows it is to have.
+            tail: bytes, what comes after them.
 
         Raises:
             OutputError: it cannot be written, or rows are missing, or damaged, or there twice.
         """
         try:
-            self._shards.join(self._path, rows)
+            self._shards.join(self._path, rows, tail)
         except OSError as error:
             raise self._unwritable(error) from None
         self._shards.remove()

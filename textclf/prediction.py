@@ -25,11 +25,13 @@ class Predictor:
         config: ClassifierConfig.
         model: TextClassifier.
         session: tf.Session.
+        engine: str, what computes it.
         calibration: Calibration of the weights, or None if they have none.
         temperature: float, what all probabilities are given at: that of the calibration, or 1. It
             may be set; 1 gives those of the graph.
     """
 
+    engine = "TensorFlow"
     config_class = None
     model_class = None
 
@@ -74,6 +76,16 @@ class Predictor:
         classes = cls.config_class, cls.model_class
         run = OriginalCheckpoint.open(checkpoint, vocab, categories, config, *classes)
         return cls(device=device, run=run)
+
+    @property
+    def name(self):
+        """TextClassifier.name of the model, str."""
+        return self.model_class.name
+
+    def weights(self):
+        """The trained weights: dict from variable name to float32 array."""
+        variables = self.session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+        return self.session.run({variable.op.name: variable for variable in variables})
 
     def __enter__(self):
         return self

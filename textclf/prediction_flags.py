@@ -9,7 +9,9 @@ from data.lines import OPENERS, can_be_cut
 from data.options import flag_name, option
 from data.rows import NAMES
 from data.source import STANDARD_INPUT
-from textclf.flags import ModelOptions
+from textclf.abstention import AbstainOptions
+from textclf.export import ExportOptions
+from textclf.flags import ExplainOptions, ModelOptions
 from textclf.results import FORMATS
 
 KINDS = ("cnn", "rnn")  # what --model may be, besides a folder
@@ -19,7 +21,7 @@ _PLACES = {"input", "output", "model", "save_dir", "checkpoint", "vocab", "categ
 
 
 @dataclasses.dataclass
-class PredictOptions(ModelOptions, ReadOptions):
+class PredictOptions(ModelOptions, ReadOptions, AbstainOptions, ExplainOptions, ExportOptions):
     """What prediction needs; of ReadOptions, it reads texts without a label too."""
 
     model: str = option(
@@ -49,7 +51,8 @@ class PredictOptions(ModelOptions, ReadOptions):
     output_format: str = option(
         "auto",
         "format of the results: text is category, probability, text; auto goes by the name of "
-        "--output (.txt .tsv .csv .jsonl) and is text on standard output",
+        "--output (.txt .tsv .csv .jsonl .html) and is text on standard output; html goes with "
+        "--explain",
         group="output",
         choices=("auto", *FORMATS),
     )
@@ -75,6 +78,7 @@ class PredictOptions(ModelOptions, ReadOptions):
         if self.resume and self.overwrite:
             raise ConfigError("overwrite and resume: one begins anew, one goes on; give one")
         self._check_output()
+        self._check_explained()
         if self.writes_text and self.probabilities:
             raise ConfigError(
                 "probabilities: text has no columns for them; give --output-format tsv, csv or "
@@ -86,6 +90,21 @@ class PredictOptions(ModelOptions, ReadOptions):
             )
         if self.model not in (None, *KINDS):
             self._check_model_folder()
+
+    def _check_explained(self):
+        has_place = self.written_format in ("text", "jsonl", "html")
+        if self.explain and not has_place:
+            raise ConfigError(
+                f"explain: {self.written_format} has no place for marks; give --output-format "
+                "text, jsonl or html"
+            )
+        if self.written_format == "html":
+            if not self.explain:
+                raise ConfigError("output_format html: shows why; give --explain too")
+            if self.probabilities or self.top_k > 1:
+                raise ConfigError(
+                    "output_format html: shows one category; leave --top-k and --probabilities out"
+                )
 
     def _check_model_folder(self):
         for name in ("save_dir", "checkpoint"):
@@ -107,10 +126,10 @@ class PredictOptions(ModelOptions, ReadOptions):
                 f"output {path}: is not compressed here; leave {path.suffix} out and compress it "
                 "afterwards"
             )
-        if self.output_format == "auto" and path.suffix.lower() not in ("", *ENDINGS):
+        if self.output_format == "auto" and path.suffix.lower() not in ("", ".html", *ENDINGS):
             raise ConfigError(
-                f"output {path}: {path.suffix} is not written; name it .tsv, .csv, .jsonl or "
-                ".txt, or say what it is with --output-format"
+                f"output {path}: {path.suffix} is not written; name it .tsv, .csv, .jsonl, .html "
+                "or .txt, or say what it is with --output-format"
             )
         given = None if self.to_stdout or self.input is None else Path(self.input)
         if given and given.exists() and path.exists() and path.samefile(given):
@@ -126,6 +145,8 @@ class PredictOptions(ModelOptions, ReadOptions):
         Raises:
             ConfigError: they do not fit each other.
         """
+        if self.export is not None and self.input is not None:
+            raise ConfigError("export and input: an export classifies nothing; give one")
         if self.input is None:
             for field in dataclasses.fields(ReadOptions):
                 if field.name in given:
@@ -172,8 +193,8 @@ class PredictOptions(ModelOptions, ReadOptions):
         """The format of the results, one of FORMATS."""
         if self.output_format != "auto":
             return self.output_format
-        name = "txt" if self.to_stdout else ENDINGS.get(Path(self.output).suffix.lower(), "txt")
-        return "text" if name == "txt" else name
+        suffix = "" if self.to_stdout else Path(self.output).suffix.lower()
+        return {".html": "html", ".txt": "text"}.get(suffix) or ENDINGS.get(suffix, "text")
 
     @property
     def writes_text(self):
@@ -183,5 +204,6 @@ class PredictOptions(ModelOptions, ReadOptions):
     def identity(self):
         """dict of all that a row's result depends on, besides input and model."""
         values = {name: value for name, value in self.to_dict().items() if name not in _PLACES}
-        del values["resume"], values["overwrite"]
+        for name in ("resume", "overwrite", "export", "data_dir"):
+            del values[name]
         return {**values, "format": self.row_format, "output_format": self.written_format}

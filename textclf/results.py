@@ -4,8 +4,9 @@
     tsv     a header, then a row each; fields with tabs, quotes or line breaks stand in quotes
     csv     the same with commas
     jsonl   an object a line
+    html    a page for a browser that shows why, see explanation_html.PageWriter
 
-Each but `text` reads back as it was, whatever the text holds.
+tsv, csv and jsonl read back as they were, whatever the text holds.
 """
 
 import csv
@@ -15,7 +16,7 @@ import json
 from data.documents import clean_label
 from data.words import UNITS
 
-FORMATS = ("text", "tsv", "csv", "jsonl")
+FORMATS = ("text", "tsv", "csv", "jsonl", "html")
 OK = "ok"
 _LONGEST_CONTENT = 1000  # characters that are written of a row that cannot be read
 _LINE_BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r"})
@@ -32,6 +33,8 @@ class Result:
         probabilities: list of float in the order of the model's categories, or None.
         label: str, the category that the row came with, "" if none; None if none are read.
         extra: dict from name to str, number or None, for what else there is to tell.
+        answered: bool, False if in place of the best category stands that it is not sure enough.
+        explanation: Explanation of the category, or None.
     """
 
     status: str
@@ -40,11 +43,18 @@ class Result:
     probabilities: list | None = None
     label: str | None = None
     extra: dict = dataclasses.field(default_factory=dict)
+    answered: bool = True
+    explanation: object = None
 
     @property
     def category(self):
-        """The best category, or None."""
+        """The best category, or what stands in its place, or None."""
         return self.ranked[0][0] if self.ranked else None
+
+    def abstain(self, label, reason):
+        """Puts a label in the place of the best category, whose probability stays."""
+        self.ranked[0] = (label, self.ranked[0][1])
+        self.status, self.answered = reason, False
 
 
 def form_results(rows, probabilities, known, model, top_k=1):
@@ -89,7 +99,7 @@ def no_known_word(tokens):
 
 
 class Writer:
-    """Turns results into bytes, in one of FORMATS."""
+    """Turns results into bytes, in one of FORMATS but `html`."""
 
     def __init__(
         self,
@@ -100,16 +110,18 @@ class Writer:
         probabilities=False,
         labels=False,
         extra=(),
+        painter=None,
         encoding="utf-8",
     ):
         """
         Args:
-            name: one of FORMATS.
+            name: one of FORMATS but `html`.
             categories: list of str, those of the model.
             top_k: int, how many categories each result ranks.
             probabilities: bool, whether to write those of all categories.
             labels: bool, whether to write the labels.
             extra: tuple of str, which names of `Result.extra` to write.
+            painter: Painter, for explanations in `text`.
             encoding: str, of the bytes; characters it lacks are written as escapes.
         """
         self._categories = categories
@@ -117,8 +129,9 @@ class Writer:
         self._probabilities = probabilities
         self._labels = labels
         self._extra = extra
+        self._painter = painter
         self._encoding = encoding
-        self._to_text = {"text": self._as_line, "jsonl": self._as_json}.get(name, self._as_row)
+        self._name = name
         self._is_table = name in ("tsv", "csv")
         if self._is_table:
             self._rows = csv.writer(
@@ -136,9 +149,14 @@ class Writer:
             names += [f"probability:{category}" for category in self._categories]
         return self._encode(self._rows.writerow([*names, "text"]))
 
-    def write(self, results):
-        """The bytes of some results."""
-        return self._encode("".join(map(self._to_text, results)))
+    def write(self, results, first=1):
+        """The bytes of some results; `first` is the number of the first one."""
+        form = {"text": self._as_line, "jsonl": self._as_json}.get(self._name, self._as_row)
+        return self._encode("".join(map(form, results)))
+
+    def tail(self):
+        """The bytes that come after the last result."""
+        return b""
 
     def _encode(self, text):
         return text.encode(self._encoding, "backslashreplace")
@@ -147,7 +165,10 @@ class Writer:
         fields = [f"{category}\t{probability:.2%}" for category, probability in result.ranked]
         # In place of a category and its probability stands why there is none.
         fields = fields or ["\t" + result.status, *["\t"] * (self._top_k - 1)]
-        return "\t".join([*fields, result.text.translate(_LINE_BREAKS)]) + "\n"
+        text = result.text
+        if result.explanation is not None:
+            text = self._painter.show(result.explanation)
+        return "\t".join([*fields, text.translate(_LINE_BREAKS)]) + "\n"
 
     def _as_row(self, result):
         fields = [
@@ -179,6 +200,9 @@ class Writer:
             record["probabilities"] = scores and dict(
                 zip(self._categories, map(_rounded, scores), strict=True)
             )
+        if result.explanation is not None:
+            record["explained"] = result.explanation.category
+            record["spans"] = result.explanation.to_json()
         record["text"] = result.text
         # Half a surrogate pair becomes an escape of JSON on its way to bytes.
         return json.dumps(record, ensure_ascii=False) + "\n"

@@ -183,12 +183,13 @@ class Shards:
         )
         self.finished = shards
 
-    def join(self, path, rows):
+    def join(self, path, rows, tail=b""):
         """Puts all shards together as a file, which appears whole, in one rename.
 
         Args:
             path: Path.
             rows: int, how many rows it is to have.
+            tail: bytes, what comes after them.
 
         Raises:
             OutputError: a row is missing, or damaged, or there twice.
@@ -199,6 +200,7 @@ class Shards:
         try:
             with joined.open("wb") as file:
                 self._copy_all(file, rows)
+                file.write(tail)
                 file.flush()
                 os.fsync(file.fileno())
             joined.replace(path)

@@ -18,7 +18,9 @@ class Tally:
         faults: dict from what is wrong to the number of rows that have no category for it.
         guesses: int, rows with a category though the model knows no word of them.
         notes: list of str, the first MOST_QUOTED of both, with their places.
+        unanswered: dict from why the model abstains to the number of rows.
         right, compared: int, rows whose label the model knows, and how many of them it gets right.
+        withheld: int, rows whose label the model knows and which have no answer.
         unlabelled: int, rows without a label, though others have one.
         unknown: int, rows with a label that the model does not know.
         unknown_labels: dict from such a label to its rows, for the first few labels.
@@ -28,8 +30,10 @@ class Tally:
     faults: dict = dataclasses.field(default_factory=dict)
     guesses: int = 0
     notes: list = dataclasses.field(default_factory=list)
+    unanswered: dict = dataclasses.field(default_factory=dict)
     right: int = 0
     compared: int = 0
+    withheld: int = 0
     unlabelled: int = 0
     unknown: int = 0
     unknown_labels: dict = dataclasses.field(default_factory=dict)
@@ -47,6 +51,7 @@ class Tally:
         return Tally(
             **sums,
             faults=dict(Counter(self.faults) + Counter(other.faults)),
+            unanswered=dict(Counter(self.unanswered) + Counter(other.unanswered)),
             notes=(self.notes + other.notes)[:MOST_QUOTED],
             unknown_labels=labels,
         )
@@ -60,12 +65,13 @@ class Tally:
         """How many rows have a category, int."""
         return self.rows - sum(self.faults.values())
 
-    def describe(self, name, guess):
+    def describe(self, name, guess, abstain_label):
         """The counts in words.
 
         Args:
             name: str, the input; None for texts that speak for themselves.
             guess: str, see results.no_known_word.
+            abstain_label: str, what stands where there is no answer.
 
         Returns:
             list of str, empty if there is nothing to point out.
@@ -73,9 +79,14 @@ class Tally:
         lines = []
         without = self.rows - self.has_category
         if name and without:
-            kinds = sorted(self.faults.items(), key=lambda item: (-item[1], item[0]))
-            listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+            listed = _listed(self.faults)
             lines.append(f"{name}: {without:,} of {self.rows:,} rows have no category: {listed}")
+        if name and self.unanswered:
+            unsure = sum(self.unanswered.values())
+            lines.append(
+                f"{name}: {unsure:,} of {self.rows:,} rows are {abstain_label}: "
+                f"{_listed(self.unanswered)}"
+            )
         if name and self.guesses:
             lines.append(
                 f"{name}: {self.guesses:,} of {self.rows:,} rows have {guess}, their category is a "
@@ -97,6 +108,8 @@ class Tally:
             lines.append(
                 f"Left out: {self.unknown:,} with a label the model does not know ({named})"
             )
+        if self.withheld:
+            lines.append(f"Left out: {self.withheld:,} without an answer")
         if self.unlabelled:
             lines.append(f"Left out: {self.unlabelled:,} without a label")
         return lines
@@ -112,17 +125,25 @@ def count(results, rows, categories, name):
         name: str, the input; None for texts that speak for themselves.
     """
     tally = Tally(rows=len(results))
-    faults = Counter()
+    faults, unanswered = Counter(), Counter()
     for result, row in zip(results, rows, strict=True):
-        if result.status != OK:
+        if not result.answered:
+            unanswered[result.status] += 1
+        elif result.status != OK:
             faults[result.status] += not result.ranked
             tally.guesses += bool(result.ranked)
             if len(tally.notes) < MOST_QUOTED:
                 tally.notes.append(_note(result, row, name))
         if result.label is not None and result.ranked:
             _compare(tally, result, categories)
-    tally.faults = dict(+faults)
+    tally.faults, tally.unanswered = dict(+faults), dict(unanswered)
     return tally
+
+
+def _listed(counts):
+    """Counts by kind in words, the largest first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {kind}" for kind, count in ordered)
 
 
 def _note(result, row, name):
@@ -142,5 +163,6 @@ def _compare(tally, result, categories):
         if result.label in named or len(named) < _MOST_NAMED:
             named[result.label] = named.get(result.label, 0) + 1
     else:
-        tally.compared += 1
-        tally.right += result.label == result.category
+        tally.withheld += not result.answered
+        tally.compared += result.answered
+        tally.right += result.answered and result.label == result.category
