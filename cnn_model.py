@@ -8,7 +8,7 @@ from data.options import option
 from textclf import layers
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
-from textclf.config import ClassifierConfig
+from textclf.config import BEST, ClassifierConfig
 from textclf.single import SingleCNN
 
 
@@ -32,19 +32,11 @@ class TCNNConfig(ClassifierConfig):
         {
             "classic": {},
             "best": {
-                "seq_length": 1000,
-                "vocab_size": 8000,
-                "embedding_dim": 128,
+                **BEST,
                 "kernel_size": 4,
                 "kernel_widths": 4,
                 "num_filters": 512,
-                "ngrams": 3,
-                "embedding_keep_prob": 0.7,
-                "label_smoothing": 0.1,
-                "decay": True,
                 "num_epochs": 5,
-                "min_steps": 600,
-                "require_improvement": 1_000_000,
             },
         }
     )

@@ -7,6 +7,7 @@ import pytest
 
 from cnn_model import TCNNConfig, TextCNN
 from data.errors import ConfigError
+from rnn_model import TRNNConfig
 from tests import oracles
 from tests.conftest import SIZES, in_process, initialised_session, is_refused, ragged_ids
 from textclf import cli
@@ -105,8 +106,9 @@ def test_training_aims_at_smoothed_labels_and_each_path_has_a_loss_of_its_own(gr
 
 def test_a_recipe_is_a_set_of_values_that_flags_change(folder, capsys):
     flags = ["--data-dir", "tiny", "--recipe", "best", "--ngrams", "2", *SMALL]
-    status, out, _ = in_process(capsys, "run_cnn", "train", *flags)
+    status, out, err = in_process(capsys, "run_cnn", "train", *flags)
     assert status == 0
+    assert "holds the weights of step 60" in err  # not of the first ones that were as good
     assert "Iter:     60" in out  # of 36 documents: 3 steps an epoch, and more epochs than two
     about = json.loads((folder / "checkpoints/textcnn/config.json").read_text(encoding="utf-8"))
     expected = {**TCNNConfig.recipes["best"], "ngrams": 2, "embedding_dim": 6, "min_steps": 60}
@@ -128,7 +130,7 @@ def test_the_classic_recipe_is_the_default(folder, capsys):
 
 
 def test_the_values_of_recipes_are_allowed():
-    for config_class in (TCNNConfig,):
+    for config_class in (TCNNConfig, TRNNConfig):
         for values in config_class.recipes.values():
             config_class(**values).check()
 

@@ -7,6 +7,24 @@ from data.errors import ConfigError
 from data.options import option
 from data.words import WordOptions
 
+# What the most accurate settings of all models share, whatever the text. Long documents
+# are read further, because the linear path gains from all of their words.
+BEST = types.MappingProxyType(
+    {
+        "seq_length": 1000,
+        "vocab_size": 8000,
+        "embedding_dim": 128,
+        "ngrams": 3,
+        "embedding_keep_prob": 0.7,
+        "label_smoothing": 0.1,
+        "decay": True,
+        "batch_size": 128,
+        "learning_rate": 0.0015,
+        "min_steps": 250,
+        "require_improvement": 1_000_000,  # the rate falls to the end, and that is when it pays
+    }
+)
+
 
 @dataclasses.dataclass
 class ClassifierConfig(WordOptions):

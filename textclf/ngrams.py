@@ -112,18 +112,17 @@ def logits(ids, idf, table, config):
     """
     batch, seq = tf.unstack(tf.shape(ids))
     rows = _rows(ids, config, seq, tf.gather, tf.where_v2, tf.concat)  # [batch, n]
-    documents = tf.zeros_like(rows) + tf.range(batch)[:, tf.newaxis]  # [batch, n]
-    # A number for every pair of document and row. They come out in the order of documents.
-    keys = tf.cast(documents, tf.int64) * count_rows(config) + tf.cast(rows, tf.int64)
-    pairs, pair_of = tf.unique(tf.reshape(keys, [-1]))  # [pairs], [batch * n]
-    count = tf.size(pairs)
-    times = tf.math.unsorted_segment_sum(tf.ones_like(pair_of, tf.float32), pair_of, count)
-    documents = tf.cast(pairs // count_rows(config), tf.int32)
-    rows = tf.cast(pairs % count_rows(config), tf.int32)
-    values = (1.0 + tf.log(times)) * tf.gather(idf, rows)  # [pairs]
-    squares = tf.math.segment_sum(values * values, documents)  # [batch]
-    values *= tf.gather(tf.math.rsqrt(tf.maximum(squares, _TINY)), documents)
-    return tf.math.segment_sum(values[:, tf.newaxis] * tf.gather(table, rows), documents)
+    # A number for every pair of document and row.
+    pairs = tf.cast(tf.range(batch), tf.int64)[:, tf.newaxis] * count_rows(config)
+    pairs, pair_of = tf.unique(tf.reshape(pairs + tf.cast(rows, tf.int64), [-1]))
+    one = tf.ones_like(pair_of, tf.float32)
+    times = tf.math.unsorted_segment_sum(one, pair_of, tf.size(pairs))  # [pairs]
+    times = tf.reshape(tf.gather(times, pair_of), tf.shape(rows))  # [batch, n]
+    values = (1.0 + tf.log(times)) * tf.gather(idf, rows)  # [batch, n]
+    squares = tf.reduce_sum(values * values / times, axis=1, keepdims=True)  # [batch, 1]
+    # An n-gram that is there several times is added up as often.
+    values *= tf.math.rsqrt(tf.maximum(squares, _TINY)) / times
+    return tf.reduce_sum(tf.expand_dims(values, 2) * tf.gather(table, rows), axis=1)
 
 
 def weighted_rows(document, idf, config):

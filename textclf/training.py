@@ -283,10 +283,16 @@ class Trainer:
             val_loss=validation.loss,
             val_accuracy=validation.accuracy,
             elapsed_s=time.monotonic() - self._start_s,
-            improved=self._best is None or validation.accuracy > self._best.val_accuracy,
+            improved=self._is_better(validation.accuracy),
         )
         self._metrics.add(progress.to_record())
         return progress
+
+    def _is_better(self, accuracy):
+        if self._best is None or accuracy > self._best.val_accuracy:
+            return True
+        # Where the learning rates fall, later weights have settled more: of equal ones they win.
+        return self._config.decay and accuracy == self._best.val_accuracy
 
     def _save(self, session):
         """Saves weights and scores as they are; returns their Snapshot."""
