@@ -1,13 +1,14 @@
 """The convolutional text classifier: one convolution over characters, max pooling over time."""
 
 import dataclasses
+import types
 
 from data.errors import ConfigError
 from data.options import option
 from textclf import layers
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
-from textclf.config import ClassifierConfig
+from textclf.config import BEST, ClassifierConfig
 from textclf.single import SingleCNN
 
 
@@ -20,8 +21,34 @@ class TCNNConfig(ClassifierConfig):
         5, "characters that a filter sees at a time, at most seq_length", group="model", minimum=1
     )
 
+    kernel_widths: int = option(
+        1,
+        "how many widths of filters: kernel_size and those below, in equal parts (Kim 2014)",
+        group="model",
+        minimum=1,
+        later=True,
+    )
+
+    recipes = types.MappingProxyType(
+        {
+            "classic": {},
+            "best": {
+                **BEST,
+                "kernel_size": 4,
+                "kernel_widths": 4,
+                "num_filters": 512,
+                "num_epochs": 5,
+            },
+        }
+    )
+
     def check(self):
         super().check()
+        if self.kernel_widths > self.kernel_size:
+            raise ConfigError(
+                f"kernel_widths {self.kernel_widths}: expected at most kernel_size "
+                f"{self.kernel_size}"
+            )
         if self.kernel_size > self.seq_length:
             raise ConfigError(
                 f"kernel_size {self.kernel_size}: expected at most seq_length {self.seq_length}"
@@ -45,10 +72,16 @@ class TextCNN(TextClassifier):
         )  # [vocab_size, dim]
         with tf.name_scope("cnn"):
             return layers.conv1d_max(
-                ids, table, "conv", config.num_filters, config.kernel_size
+                ids,
+                table,
+                "conv",
+                config.num_filters,
+                config.kernel_size,
+                widths=config.kernel_widths,
+                dropout=self.embedding_dropout,
             )  # [batch, filters]
 
     def single(self, session):
         if not SingleCNN.fits(self.config):
             return None
-        return SingleCNN(session.run(self.variables)).logits
+        return SingleCNN(session.run(self.variables), self.config).logits

@@ -1,13 +1,14 @@
 """The recurrent text classifier: layers of GRU or LSTM over characters, read at the last step."""
 
 import dataclasses
+import types
 
 from data.options import option
 from data.vocabulary import PAD_ID
 from textclf import compiled, layers, recurrence
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
-from textclf.config import ClassifierConfig
+from textclf.config import BEST, ClassifierConfig
 from textclf.lookup import distinct, lookup, trim_padding
 
 
@@ -31,6 +32,9 @@ class TRNNConfig(ClassifierConfig):
         maximum=1.0,
     )
     batch_size: int = option(128, "documents in a training step", group="training", minimum=1)
+    recipes = types.MappingProxyType(
+        {"classic": {}, "best": {**BEST, "num_layers": 1, "num_epochs": 4}}
+    )
 
 
 class TextRNN(TextClassifier):
@@ -61,7 +65,7 @@ class TextRNN(TextClassifier):
             config.vocab_size, config.embedding_dim, trainable=not config.freeze_embedding
         )  # [vocab_size, dim]
         used, rows = distinct(ids, config.vocab_size)  # [used], [seq, batch]
-        hidden = lookup(table, used)  # [used, dim]
+        hidden = self.embedding_dropout(lookup(table, used))  # [used, dim]
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):
                 with tf.variable_scope(f"cell_{index}"):

@@ -167,7 +167,7 @@ class Options:
 def _flag_arguments(field, default):
     choices = field.metadata["choices"]
     bounds = "" if choices else describe_bounds(field)  # the flag itself shows the choices
-    default = "" if default in (None, False) else f"default {default}"
+    default = "" if default is None or default is False else f"default {default}"
     notes = "; ".join(filter(None, (bounds, default)))
     help_text = field.metadata["help"] + (f" ({notes})" if notes else "")
     arguments = {"help": help_text.replace("%", "%%"), "default": argparse.SUPPRESS}

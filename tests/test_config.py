@@ -17,6 +17,13 @@ LATER = {
     "embedding_file": None,
     "freeze_embedding": False,
     "multi_label": False,
+    "ngrams": 0,
+    "ngram_buckets": 1 << 18,
+    "ngram_rate": 100.0,
+    "embedding_keep_prob": 1.0,
+    "label_smoothing": 0.0,
+    "decay": False,
+    "min_steps": 0,
 }
 # The values of the notebook, and of the original's RNN.
 CNN_DEFAULTS = {
@@ -25,6 +32,7 @@ CNN_DEFAULTS = {
     "num_classes": 10,
     "num_filters": 256,
     "kernel_size": 5,
+    "kernel_widths": 1,
     "vocab_size": 5000,
     "hidden_dim": 128,
     "dropout_keep_prob": 0.5,
@@ -74,6 +82,9 @@ OTHER_CHOICES = {
     "monitor": "macro-f1",
     "class_weights": "balanced",
     "embedding_file": "vectors.txt",
+    "embedding_keep_prob": 0.5,
+    "label_smoothing": 0.25,
+    "ngrams": 2,
 }
 
 

@@ -17,7 +17,7 @@ from data import lazy_numpy as np
 from data.batches import in_order_of_length
 from data.encoding import lengths_of
 from data.vocabulary import PAD_ID
-from textclf import compiled, layers, runtime
+from textclf import compiled, layers, ngrams, runtime
 from textclf import tensorflow_v1 as tf
 
 # Points on the way from no text to the text, and documents that go it together: some 64 rows in
@@ -64,6 +64,49 @@ def margin_direction(logits, category_ids, multi_label=False):
     return own - weights / weights.sum(axis=1, keepdims=True)
 
 
+class _LinearPath:
+    """The n-grams beside a network: linear, so that the share of each is exact.
+
+    A word gets an equal part of the share of every n-gram that it is in.
+    """
+
+    def __init__(self, weights, config):
+        """
+        Args:
+            weights: dict from variable name to float array.
+            config: ClassifierConfig.
+        """
+        self._config = config
+        if config.ngrams:
+            self._idf = weights["ngrams/idf"].astype(np.float64)
+            self._table = weights["ngrams/kernel"]
+
+    def logits(self, ids):
+        """float64 array [n, C], what the path adds to the logits of documents [n, T]."""
+        logits = np.zeros((len(ids), self._config.num_classes))
+        for row, _, shares in self._shares(ids):
+            logits[row] = shares.sum(axis=0)
+        return logits
+
+    def scores(self, ids, direction):
+        """float64 array [n, T], the words' parts of the logits times direction [n, C]."""
+        scores = np.zeros(ids.shape)
+        for row, sizes, shares in self._shares(ids):
+            parts = np.split(shares @ direction[row], np.cumsum(sizes)[:-1])
+            for size, part in enumerate(parts, start=1):
+                for place in range(size):
+                    scores[row, place : place + len(part)] += part / size
+        return scores
+
+    def _shares(self, ids):
+        """Yields (index of a document, how many n-grams there are of each size, their shares in
+        the logits [sum of sizes, C])."""
+        sizes = [ids.shape[1] - size for size in range(self._config.ngrams)]
+        for row in range(len(ids) if sizes else 0):
+            rows, values = ngrams.weighted_rows(ids[row], self._idf, self._config)
+            yield row, sizes, values[:, np.newaxis] * self._table[rows]
+
+
 class CnnAttributor:
     """Gradient times input in the TextCNN, exact to rounding.
 
@@ -80,6 +123,7 @@ class CnnAttributor:
         """
         self._weights = {name: value.astype(np.float64) for name, value in weights.items()}
         self._multi_label = config.multi_label
+        self._path = _LinearPath(weights, config)
         kernel = self._weights["conv/kernel"]  # [K, D, F]
         self._size, self._filters = kernel.shape[0], kernel.shape[2]
         self._kernels = kernel.transpose(1, 0, 2).reshape(kernel.shape[1], -1)  # [D, K * F]
@@ -97,11 +141,11 @@ class CnnAttributor:
         pooled, positions, parts = self._read(ids)
         first, second = self._dense("fc1"), self._dense("fc2")
         hidden = pooled @ first[0] + first[1]  # [n, H]
-        logits = np.maximum(hidden, 0.0) @ second[0] + second[1]  # [n, C]
+        logits = np.maximum(hidden, 0.0) @ second[0] + second[1] + self._path.logits(ids)  # [n, C]
         direction = margin_direction(logits, category_ids, self._multi_label)  # [n, C]
         d_hidden = (direction @ second[0].T) * (hidden > 0)  # [n, H]
         d_pooled = d_hidden @ first[0].T  # [n, F]
-        scores = np.zeros(ids.shape)
+        scores = self._path.scores(ids, direction)
         for row, at, part, gain in zip(scores, positions, parts, d_pooled, strict=True):
             np.add.at(row, at.ravel(), (part * gain).ravel())
         rest = d_pooled @ self._weights["conv/bias"] + d_hidden @ first[1] + direction @ second[1]
@@ -156,6 +200,7 @@ class RnnAttributor:
         """
         self._embedding = weights["embedding"]
         self._config = config
+        self._path = _LinearPath(weights, config)
         with runtime.seeded_graph().as_default() as graph:
             self._build(weights)
             self._session = tf.Session(graph=graph, config=runtime.configure())
@@ -175,12 +220,14 @@ class RnnAttributor:
             batch = ids[rows, -columns:]
             ends = self._run(self._logits, batch, np.arange(2)).reshape(-1, 2, classes)
             none, logits[rows] = ends[:, 0], ends[:, 1]  # each [documents, C]
+            logits[rows] += self._path.logits(ids[rows])
             several = self._config.multi_label
             direction = margin_direction(logits[rows], category_ids[rows], several)
             margins[rows] = (direction * logits[rows]).sum(axis=1)
             rest[rows] = (direction * none).sum(axis=1)
             points = (np.arange(_POINTS) + 0.5) / _POINTS
-            scores[rows, -columns:] = self._run(self._scores, batch, points, direction)
+            scores[rows] = self._path.scores(ids[rows], direction)
+            scores[rows, -columns:] += self._run(self._scores, batch, points, direction)
         return Attribution(logits, margins, scores, rest)
 
     def close(self):

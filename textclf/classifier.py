@@ -1,7 +1,10 @@
 """The part of the graph that every text classifier shares; a model adds `encode`."""
 
-from textclf import layers, multilabel
+from textclf import layers, multilabel, ngrams
 from textclf import tensorflow_v1 as tf
+from textclf.lookup import trim_padding
+
+_WARM_UP = 0.05  # share of the training in which the learning rates rise
 
 
 class TextClassifier:
@@ -29,6 +32,8 @@ class TextClassifier:
         variables: dict from name to variable, the model's weights, frozen ones too; none of the
             optimiser's.
         optim: operation, one step of Adam; None unless `training`.
+        progress: float32 tensor that may be fed, share of the training that is done, in [0, 1),
+            which the learning rates follow; None unless the config says so.
 
     Source: Kim 2014, arXiv:1408.5882, for the head; Kingma and Ba 2015, arXiv:1412.6980, for Adam.
     """
@@ -60,6 +65,7 @@ class TextClassifier:
         self._training = training
         self._dropouts = 0
         self._class_weights = class_weights
+        self.progress = None
         classes = config.num_classes
         self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
         self.input_y = tf.placeholder(tf.float32, [None, classes], name="input_y")
@@ -75,15 +81,16 @@ class TextClassifier:
             hidden = layers.dense(features, "fc1", config.hidden_dim)  # [batch, hidden_dim]
             hidden = tf.nn.relu(self.dropout(hidden))
             self.logits = layers.dense(hidden, "fc2", classes)  # [batch, classes]
+            paths = [self.logits]
+            if config.ngrams:
+                paths += [self._linear_path()]
+                self.logits = tf.add_n(paths)  # [batch, classes]
             squash = tf.nn.sigmoid if config.multi_label else tf.nn.softmax
             self.probabilities = squash(self.logits, name="probabilities")  # [batch, classes]
             self.y_pred_cls = tf.argmax(self.logits, 1, name="y_pred_cls")  # [batch]
 
         with tf.name_scope("loss"):
-            entropies = tf.nn.softmax_cross_entropy_with_logits_v2
-            if config.multi_label:
-                entropies = multilabel.cross_entropies
-            cross_entropy = entropies(labels=self.input_y, logits=self.logits)  # [batch]
+            cross_entropy = self._cross_entropies(self.input_y, self.logits)  # [batch]
             self.loss = tf.reduce_mean(cross_entropy)
             self.training_loss = self.loss
             if class_weights is not None:
@@ -100,9 +107,13 @@ class TextClassifier:
         self.optim = None
         if training:
             with tf.name_scope("optimize"):
-                self.optim = tf.train.AdamOptimizer(config.learning_rate).minimize(
-                    self.training_loss
-                )
+                self.optim = self._optimize(paths)
+
+    def _cross_entropies(self, labels, logits):
+        """The loss of each document [batch], of labels and logits [batch, classes]."""
+        if self.config.multi_label:
+            return multilabel.cross_entropies(labels, logits)
+        return tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)
 
     def _training_mean(self, losses):
         """The mean of the documents' losses [batch] that training makes small, a scalar."""
@@ -122,6 +133,69 @@ class TextClassifier:
         """
         raise NotImplementedError
 
+    def _linear_path(self):
+        """The logits of the n-grams, [batch, classes]; see ngrams.py."""
+        config = self.config
+        rows = ngrams.count_rows(config)
+        with tf.variable_scope("ngrams"), tf.device(layers.accelerator()):
+            table = tf.get_variable(
+                "kernel", [rows, config.num_classes], initializer=tf.zeros_initializer()
+            )
+            idf = tf.get_variable("idf", [rows], initializer=tf.ones_initializer(), trainable=False)
+            ids = trim_padding(self.input_x, keep=config.ngrams)  # [batch, seq]
+            return ngrams.logits(ids, idf, table, config)
+
+    def count(self, session, ids):
+        """Lets the model count what it needs to know of the training documents.
+
+        Args:
+            session: tf.Session of the graph, its variables initialised.
+            ids: int32 array [n, seq_length], all training documents.
+        """
+        if self.config.ngrams:
+            idf = ngrams.inverse_document_frequencies(ids, self.config)
+            variable = _variable("ngrams/idf")
+            session.run(variable.initializer, {variable.initializer.inputs[1]: idf})
+
+    def _optimize(self, paths):
+        """One training step.
+
+        Args:
+            paths: list of logits [batch, classes] that add up to those of the model. Each has a
+                loss of its own, so that none leaves to the others what it could learn.
+
+        Returns:
+            operation.
+        """
+        config = self.config
+        loss = self.training_loss
+        if config.label_smoothing or len(paths) > 1:
+            # A category that is predicted by itself is there or not: two outcomes.
+            spread = config.label_smoothing / (2 if config.multi_label else config.num_classes)
+            targets = self.input_y * (1.0 - config.label_smoothing) + spread
+            loss = tf.add_n(
+                self._training_mean(self._cross_entropies(targets, logits)) for logits in paths
+            )
+        rate = self._decay() if config.decay else 1.0
+        adam = tf.train.AdamOptimizer(config.learning_rate * rate)
+        if not config.ngrams:
+            return adam.minimize(loss)
+        # Weights of n-grams that a batch does not have stay as they are: that is less to do, and
+        # like a support vector machine, n-grams that are rare get small weights.
+        table = _variable("ngrams/kernel")
+        others = [variable for variable in tf.trainable_variables() if variable is not table]
+        descent = tf.train.GradientDescentOptimizer(config.ngram_rate * rate)
+        gradients = tf.gradients(loss, [table, *others])
+        return tf.group(
+            descent.apply_gradients([(gradients[0], table)]),
+            adam.apply_gradients(zip(gradients[1:], others, strict=True)),
+        )
+
+    def _decay(self):
+        """What the learning rates are multiplied by: up to 1 and down to 0, in straight lines."""
+        self.progress = tf.placeholder_with_default(_WARM_UP, [], name="progress")
+        return tf.minimum(self.progress / _WARM_UP, (1.0 - self.progress) / (1.0 - _WARM_UP))
+
     def single(self, session):
         """A quicker way for one document at a time, or None; a model's own part.
 
@@ -137,11 +211,21 @@ class TextClassifier:
         """Dropout with a stream of random numbers of its own; none unless training."""
         if not self._training:
             return inputs
+        return self._drop(inputs, self.keep_prob)
+
+    def _drop(self, inputs, keep_prob):
         self._dropouts += 1
         seed = tf.random.experimental.stateless_fold_in(self.dropout_seed, self._dropouts)
-        return layers.dropout(inputs, self.keep_prob, seed)
+        return layers.dropout(inputs, keep_prob, seed)
 
-    def feed(self, ids, labels=None, keep_prob=1.0, dropout_seed=None):
+    def embedding_dropout(self, vectors):
+        """Dropout of characters' vectors; none unless training with keep_prob below 1."""
+        share = self.config.embedding_keep_prob
+        if not self._training or share == 1.0:
+            return vectors
+        return self._drop(vectors, tf.where_v2(self.keep_prob < 1.0, share, 1.0))
+
+    def feed(self, ids, labels=None, keep_prob=1.0, dropout_seed=None, progress=None):
         """The feed_dict of a batch.
 
         Args:
@@ -149,10 +233,19 @@ class TextClassifier:
             labels: float32 array [batch, num_classes], or None where only predictions are wanted.
             keep_prob: float in (0, 1], probability of KEEPING a unit.
             dropout_seed: two int, or None to have one drawn.
+            progress: float in [0, 1), share of the training that is done; None for the moment when
+                the learning rates are largest.
         """
         feed_dict = {self.input_x: ids, self.keep_prob: keep_prob}
         if labels is not None:
             feed_dict[self.input_y] = labels
         if dropout_seed is not None:
             feed_dict[self.dropout_seed] = dropout_seed
+        if progress is not None and self.progress is not None:
+            feed_dict[self.progress] = progress
         return feed_dict
+
+
+def _variable(name):
+    """The variable of the current graph that has a name."""
+    return next(v for v in tf.global_variables() if v.op.name == name)

@@ -62,8 +62,11 @@ def _build_parser(config_class, model_class):
 
 def train(parsed, config_class, model_class):
     """`train`: learns from the training split, keeps the weights best on the validation split."""
-    options, config = TrainOptions.from_flags(parsed), config_class.from_flags(parsed)
+    options = TrainOptions.from_flags(parsed)
     options.check()
+    asked = set(vars(parsed))
+    apply_recipe(parsed, config_class, options.recipe)
+    config = config_class.from_flags(parsed)
     if config.multi_label and "monitor" not in vars(parsed):
         config.monitor = "micro-f1"  # few sets are right as a whole at first
     config.check()
@@ -80,7 +83,7 @@ def train(parsed, config_class, model_class):
 
     print("Loading training and validation data...", flush=True)
     with console.time_usage():
-        data = loading.load_training(Path(options.data_dir), options, config, vars(parsed))
+        data = loading.load_training(Path(options.data_dir), options, config, asked)
     session_config = runtime.configure(options.device, deterministic=True)
     with locked(save_dir):
         _refuse_to_overwrite(save_dir, options)
@@ -103,6 +106,13 @@ def train(parsed, config_class, model_class):
         return _run_training(run, data, model_class, session_config, console, resume=False)
 
 
+def apply_recipe(parsed, config_class, recipe):
+    """Adds the values of a recipe to a parsed namespace, where no flag gives another one."""
+    for name, value in config_class.recipes[recipe].items():
+        if not hasattr(parsed, name):
+            setattr(parsed, name, value)
+
+
 def _refuse_to_overwrite(save_dir, options):
     if holds_weights(save_dir) and not options.overwrite:
         raise CheckpointError(
@@ -114,7 +124,16 @@ def _refuse_to_overwrite(save_dir, options):
 def _resume(parsed, options, save_dir, config_class, model_class, console):
     """Goes on with the training that a directory holds."""
     run = RunDirectory.open(save_dir, model_class.name, config_class)
-    given = vars(parsed)
+    apply_recipe(parsed, config_class, options.recipe)
+    given = dict(vars(parsed))
+    if options.recipe != TrainOptions.recipe:
+        given.pop("vocab_size")  # as many as the data has
+    epochs = given.get("num_epochs", run.config.num_epochs)
+    if run.config.decay and epochs != run.config.num_epochs:
+        raise ConfigError(
+            f"num_epochs {epochs}: the learning rates of this training fall to zero after "
+            f"{run.config.num_epochs}; leave the flag out, or train anew with another --save-dir"
+        )
     for name, trained_with in {**run.config.to_dict(), "seed": run.origin.seed}.items():
         if name in RESUMABLE:
             setattr(run.config, name, given.get(name, trained_with))

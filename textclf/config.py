@@ -1,6 +1,7 @@
 """The settings that all classifiers share."""
 
 import dataclasses
+import types
 
 from data.errors import ConfigError
 from data.label_sets import LabelOptions
@@ -8,10 +9,34 @@ from data.options import option
 from data.words import WordOptions
 from textclf.monitor import MONITORS
 
+# What the most accurate settings of all models share, whatever the text. Long documents
+# are read further, because the linear path gains from all of their words.
+BEST = types.MappingProxyType(
+    {
+        "seq_length": 1000,
+        "vocab_size": 8000,
+        "embedding_dim": 128,
+        "ngrams": 3,
+        "embedding_keep_prob": 0.7,
+        "label_smoothing": 0.1,
+        "decay": True,
+        "batch_size": 128,
+        "learning_rate": 0.0015,
+        "min_steps": 250,
+        "require_improvement": 1_000_000,  # the rate falls to the end, and that is when it pays
+    }
+)
+
 
 @dataclasses.dataclass
 class ClassifierConfig(WordOptions, LabelOptions):
-    """What every model shares; a model adds its own fields and may change defaults."""
+    """What every model shares; a model adds its own fields and may change defaults.
+
+    Attributes:
+        recipes: dict from the name of a recipe to values that differ from the defaults.
+    """
+
+    recipes = types.MappingProxyType({"classic": {}})
 
     embedding_dim: int = option(64, "size of a character's vector", group="model", minimum=1)
     num_classes: int = option(
@@ -19,6 +44,23 @@ class ClassifierConfig(WordOptions, LabelOptions):
         "number of categories; follows the training data, which a value given here must match",
         group="model",
         minimum=2,
+    )
+    ngrams: int = option(
+        0,
+        "longest n-gram of words in a linear path beside the network (hashed as in fastText, "
+        "weighted by TF-IDF); 0 for no such path",
+        group="model",
+        minimum=0,
+        maximum=8,
+        later=True,
+    )
+    ngram_buckets: int = option(
+        1 << 18,
+        "rows that the n-grams of two and more words share",
+        group="model",
+        minimum=1,
+        maximum=1 << 24,
+        later=True,
     )
     hidden_dim: int = option(128, "units of the dense layer", group="model", minimum=1)
     dropout_keep_prob: float = option(
@@ -28,7 +70,38 @@ class ClassifierConfig(WordOptions, LabelOptions):
         above=0.0,
         maximum=1.0,
     )
+    embedding_keep_prob: float = option(
+        1.0,
+        "probability of KEEPING a number of a character's vector while training, drawn for each "
+        "character of a batch (Gal and Ghahramani 2016)",
+        group="training",
+        above=0.0,
+        maximum=1.0,
+        later=True,
+    )
+    label_smoothing: float = option(
+        0.0,
+        "share of the training targets that is spread over all categories (Szegedy et al. 2016)",
+        group="training",
+        minimum=0.0,
+        maximum=0.9,
+        later=True,
+    )
     learning_rate: float = option(1e-3, "step size of Adam", group="training", above=0.0)
+    decay: bool = option(
+        False,
+        "let the learning rates rise over the first 5% of the steps and fall to zero at the last "
+        "(Goyal et al. 2017; Howard and Ruder 2018)",
+        group="training",
+        later=True,
+    )
+    ngram_rate: float = option(
+        100.0,
+        "step size of gradient descent on the weights of n-grams",
+        group="training",
+        above=0.0,
+        later=True,
+    )
     batch_size: int = option(64, "documents in a training step", group="training", minimum=1)
     group_lengths: str = option(
         "auto",
@@ -38,6 +111,13 @@ class ClassifierConfig(WordOptions, LabelOptions):
         choices=("auto", "yes", "no"),
     )
     num_epochs: int = option(10, "passes over the training data", group="training", minimum=1)
+    min_steps: int = option(
+        0,
+        "training steps at least: little data is read more often than num_epochs",
+        group="training",
+        minimum=0,
+        later=True,
+    )
     require_improvement: int = option(
         1000,
         "training stops early after this many steps without a better validation score (--monitor)",
@@ -95,4 +175,8 @@ class ClassifierConfig(WordOptions, LabelOptions):
         if self.freeze_embedding and self.embedding_file is None:
             raise ConfigError(
                 "freeze_embedding: goes with --embedding-file; give that, or leave it out"
+            )
+        if self.ngrams > self.seq_length:
+            raise ConfigError(
+                f"ngrams {self.ngrams}: expected at most seq_length {self.seq_length}"
             )

@@ -18,7 +18,7 @@ _GROUP = 8  # documents whose gradients are added up at a time
 _LOOKUP = 8  # how many times more than an addition it costs to look up a single number
 
 
-def conv1d_max(ids, table, kernel):
+def conv1d_max(ids, table, kernel, dropout=None):
     """Slides linear filters along the text, without padding, and keeps each one's largest value.
 
     Where several windows hold the maximum, the first one gets the gradient that plain max pooling
@@ -30,6 +30,7 @@ def conv1d_max(ids, table, kernel):
         ids: int32 [batch, seq], seq known when the graph is built; rows of the table.
         table: float32 [vocab, dim], a vector for every id.
         kernel: float32 [size, dim, filters], size <= seq.
+        dropout: function from vectors float32 [n, dim] to such with dropout, or None.
 
     Returns:
         float32 [batch, filters].
@@ -41,7 +42,8 @@ def conv1d_max(ids, table, kernel):
     used, rows = distinct(ids, table.shape[0])  # [used], [batch, seq]
     blocks = _cut_into_blocks(rows, size, block)
     pool = tf.custom_gradient(lambda vectors, kernel: _pool(vectors, kernel, blocks))
-    return pool(lookup(table, used), kernel)
+    vectors = lookup(table, used)  # [used, dim]
+    return pool(vectors if dropout is None else dropout(vectors), kernel)
 
 
 def _cut_into_blocks(rows, size, block):

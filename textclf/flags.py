@@ -107,6 +107,13 @@ class TrainOptions(RunOptions, SkipOptions, DataOptions):
         minimum=0,
         maximum=2**31 - 1,
     )
+    recipe: str = option(
+        "classic",
+        "a set of values for the options of model and training, which flags change one by one: "
+        "classic is the network of the original code, best the most accurate",
+        group="training",
+        choices=("classic", "best"),
+    )
     overwrite: bool = option(False, "replace the model that --save-dir holds", group="output")
     resume: bool = option(
         False,

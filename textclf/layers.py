@@ -5,6 +5,7 @@ units or filters (outputs of a layer). Variable names are those of the original 
 its checkpoints fit.
 """
 
+from data import lazy_numpy as np
 from textclf import convolution, recurrence
 from textclf import tensorflow_v1 as tf
 from textclf.lookup import lookup
@@ -29,7 +30,7 @@ def embedding(vocab_size, dim, trainable=True):
         return tf.get_variable("embedding", [vocab_size, dim], trainable=trainable)
 
 
-def conv1d_max(ids, table, scope, filters, kernel_size):
+def conv1d_max(ids, table, scope, filters, kernel_size, *, widths=1, dropout=None):
     """A convolution over embedded text and the maximum over time.
 
     Args:
@@ -38,15 +39,36 @@ def conv1d_max(ids, table, scope, filters, kernel_size):
         scope: str, of the variables.
         filters: int.
         kernel_size: int, characters in a window.
+        widths: int, how many widths of filters there are: kernel_size and those below, in equal
+            parts. A narrower filter is one whose weights of the window's first characters are, and
+            stay, zero; so whoever reads the kernel need not know of widths.
+        dropout: function from vectors float32 [n, dim] to such with dropout, or None.
 
     Returns:
         float32 [batch, filters].
     """
+    shape = [kernel_size, table.shape[1], filters]
     with tf.variable_scope(scope):
-        kernel = tf.get_variable("kernel", [kernel_size, table.shape[1], filters])
+        if widths == 1:
+            kernel = tf.get_variable("kernel", shape)
+        else:
+            kernel = _kernel_of_widths(shape, widths)
         bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
         # The largest stays the largest, whatever is added to all.
-        return convolution.conv1d_max(ids, table, kernel) + bias
+        return convolution.conv1d_max(ids, table, kernel, dropout) + bias
+
+
+def _kernel_of_widths(shape, widths):
+    """A kernel [size, dim, filters] with zeros where a filter is narrower than the window."""
+    size, dim, filters = shape
+    width = size - np.arange(filters) * widths // filters  # [filters], the widest first
+    mask = (np.arange(size)[:, np.newaxis] >= size - width).astype(np.float32)  # [size, filters]
+    mask = np.repeat(mask[:, np.newaxis], dim, axis=1)  # [size, dim, filters]
+    draw = tf.glorot_uniform_initializer()
+    kernel = tf.get_variable(
+        "kernel", shape, initializer=lambda shape, dtype, **_: draw(shape, dtype) * mask
+    )
+    return kernel * mask
 
 
 def dense(inputs, scope, units):

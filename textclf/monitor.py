@@ -17,16 +17,18 @@ class Score:
     sign: int
     text: str
 
-    def is_better(self, new, old):
-        """Whether an evaluation is better than another one; a draw is not.
+    def is_better(self, new, old, draw=False):
+        """Whether an evaluation is better than another one.
 
         Args:
             new: Progress or Best.
             old: the same, or None for none yet.
+            draw: bool, what to say if both are equal.
         """
         if old is None:
             return True
-        return self.sign * getattr(new, self.field) > self.sign * getattr(old, self.field)
+        gain = self.sign * (getattr(new, self.field) - getattr(old, self.field))
+        return gain > 0 or (draw and gain == 0)
 
     def describe(self, best):
         """What it is in words, str."""

@@ -6,6 +6,7 @@ are those of layers.py.
 
 from data import lazy_numpy as np
 from data.encoding import lengths_of
+from textclf import ngrams
 
 
 def probabilities(model_name, ids, weights, config, temperature):
@@ -26,7 +27,10 @@ def probabilities(model_name, ids, weights, config, temperature):
     for row, document, length in zip(features, ids, lengths_of(ids).tolist(), strict=True):
         row[:] = features_of(document, length, weights, config)
     hidden = np.maximum(_affine(features, weights, "fc1"), 0)  # [n, hidden_dim]
-    logits = _affine(hidden, weights, "fc2") / np.float32(temperature)  # [n, num_classes]
+    logits = _affine(hidden, weights, "fc2")  # [n, num_classes]
+    for row, document in zip(logits, ids, strict=True):
+        row += ngrams.document_logits(document, weights, config)
+    logits /= np.float32(temperature)
     if config.multi_label:
         return _sigmoid(logits)
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -6,6 +6,7 @@ given by the names of their variables. Dropout and gradients are no part of it.
 """
 
 from data.vocabulary import PAD_ID
+from textclf import ngrams
 from textclf import tensorflow_v1 as tf
 
 
@@ -25,15 +26,19 @@ def logits(model_name, ids, weights, config):
     """
     features = MODELS[model_name](ids, weights, config)  # [batch, features]
     hidden = tf.nn.relu(_affine(features, weights, "fc1"))  # [batch, hidden_dim]
-    return _affine(hidden, weights, "fc2")
+    logits = _affine(hidden, weights, "fc2")
+    if config.ngrams:
+        logits += ngrams.logits(ids, weights["ngrams/idf"], weights["ngrams/kernel"], config)
+    return logits
 
 
 def padding_kept(model_name, config):
     """How many columns of padding `logits` needs before the longest document, int."""
     if model_name == "textcnn":
-        return config.kernel_size  # then there is every window with a word, and one without
+        # Then there is every window with a word, and one without.
+        return max(config.kernel_size, config.ngrams)
     # Masked padding leaves the state as it is; one column is kept so that there is a step at all.
-    return 1 if config.mask_padding else config.seq_length
+    return max(1, config.ngrams) if config.mask_padding else config.seq_length
 
 
 def _affine(inputs, weights, scope):

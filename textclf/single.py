@@ -2,6 +2,7 @@
 
 from data import lazy_numpy as np
 from data.vocabulary import PAD_ID
+from textclf import ngrams
 
 _LARGEST_TABLE = 1 << 24  # numbers, 64 MiB
 _HEAD = ("fc1", "fc2")
@@ -15,11 +16,13 @@ class SingleCNN:
     weights are there; a window then adds up rows of that table, as in `convolution.conv1d_max`.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights, config):
         """
         Args:
             weights: dict from variable names to float32 arrays.
+            config: TCNNConfig.
         """
+        self._weights, self._config = weights, config
         kernel = weights["conv/kernel"]  # [size, dim, filters]
         self._shares = [weights["embedding"] @ place for place in kernel]  # each [vocab, filters]
         self._bias = weights["conv/bias"]
@@ -41,7 +44,8 @@ class SingleCNN:
         """
         (kernel, bias), (last_kernel, last_bias) = self._layers
         hidden = np.maximum((self._pool(ids) + self._bias) @ kernel + bias, 0.0)
-        return hidden @ last_kernel + last_bias
+        logits = hidden @ last_kernel + last_bias
+        return logits + ngrams.document_logits(ids, self._weights, self._config)
 
     def _pool(self, ids):
         """The largest window of every filter, float32 [filters]."""

@@ -147,6 +147,9 @@ class Trainer:
         self._lengths = lengths if _wants_grouping(model, lengths) else None
         self._steps_per_epoch = math.ceil(len(train_data[0]) / model.config.batch_size)
         self._monitor = MONITORS[model.config.monitor]
+        self._total_steps = self._steps_per_epoch * max(
+            model.config.num_epochs, math.ceil(model.config.min_steps / self._steps_per_epoch)
+        )
         self._step = 0
         self._evaluated = False  # whether the weights as they are have been
         self._best = None
@@ -178,6 +181,7 @@ class Trainer:
         self._start_s = time.monotonic()
         if start is None:
             session.run(tf.global_variables_initializer())
+            self._model.count(session, self._train_data[0])
             if self._prepare is not None:
                 self._prepare(session)
         else:
@@ -193,9 +197,8 @@ class Trainer:
 
     def _run_epochs(self, session):
         config = self._config
-        total_steps = config.num_epochs * self._steps_per_epoch
-        self._listener.started(total_steps, self._step)
-        while self._step < total_steps:
+        self._listener.started(self._total_steps, self._step)
+        while self._step < self._total_steps:
             epoch, done = divmod(self._step, self._steps_per_epoch)
             self._listener.epoch(epoch + 1)
             for batch in itertools.islice(self._batches(epoch), done, None):
@@ -230,6 +233,7 @@ class Trainer:
             *batch,
             keep_prob=self._config.dropout_keep_prob,
             dropout_seed=[self._seed, self._step],
+            progress=self._step / self._total_steps,
         )
         if self._step % self._config.save_per_batch == 0:
             _, loss, accuracy = session.run([model.optim, model.loss, model.acc], feed)
@@ -304,7 +308,8 @@ class Trainer:
             val_macro_f1=self._macro_f1(validation),
             val_micro_f1=validation.micro_f1 if self._config.multi_label else None,
         )
-        improved = self._monitor.is_better(progress, self._best)
+        # Where the learning rates fall, later weights have settled more: of equal ones they win.
+        improved = self._monitor.is_better(progress, self._best, draw=self._config.decay)
         progress = dataclasses.replace(progress, improved=improved)
         self._metrics.add(progress.to_record())
         return progress

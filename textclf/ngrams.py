@@ -1,0 +1,163 @@
+"""A linear path over n-grams of words, beside a network: what a support vector machine would see.
+
+A document is the set of its n-grams, each weighted by TF-IDF: (1 + log count) * idf, and divided by
+the length of them all. Every n-gram has a row of a table, one weight a category. Words have rows of
+their own; longer n-grams share so many buckets, found by adding up random numbers of their words.
+
+Sources: Joulin et al. 2016, arXiv:1607.01759, for hashed n-grams; Zobrist 1970 for the hash, a sum
+of random numbers by place and word; Cheng et al. 2016, arXiv:1606.07792, for a linear path beside a
+network; Salton and Buckley 1988 for TF-IDF, with the smoothed idf of scikit-learn.
+"""
+
+from data import lazy_numpy as np
+from data.vocabulary import PAD_ID
+from textclf import tensorflow_v1 as tf
+
+MIN_DOCUMENTS = 2  # n-grams of fewer training documents say nothing of others: left out
+NO_ROW = PAD_ID  # the row of what is no n-gram of the text, because padding is part of it
+_CHUNK = 1 << 22  # rows that are counted at a time
+_PLACES = 8  # numbers of different n differ
+_TINY = 1e-12  # where no n-gram is known
+
+
+def count_rows(config):
+    """Rows of the table, int."""
+    return config.vocab_size + (config.ngram_buckets if config.ngrams > 1 else 0)
+
+
+def codes(config, size, place):
+    """The random numbers of all words at one place of n-grams.
+
+    Args:
+        config: ClassifierConfig.
+        size: int, words of the n-grams.
+        place: int below size.
+
+    Returns:
+        int32 array [vocab_size], from 0 up to config.ngram_buckets.
+    """
+    # splitmix64: the same on every machine and in every version of NumPy
+    mixed = np.arange(config.vocab_size, dtype=np.uint64) + np.uint64(1)
+    mixed += np.uint64((size * _PLACES + place) << 32)
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed % np.uint64(config.ngram_buckets)).astype(np.int32)
+
+
+def rows_of(ids, config):
+    """The rows of the n-grams of documents, the shortest n-grams first.
+
+    Args:
+        ids: int32 array [batch, seq], padded on the left (relies on left padding: cnews_loader).
+        config: ClassifierConfig.
+
+    Returns:
+        int32 array [batch, sum of seq - n + 1 over n]; n-grams that begin in the padding have
+        NO_ROW.
+    """
+    return _rows(ids, config, ids.shape[1], np.take, np.where, np.concatenate)
+
+
+def _rows(ids, config, seq, take, where, concatenate):
+    """See `rows_of`; the functions are those of NumPy or TensorFlow."""
+    rows = [ids]
+    for size in range(2, config.ngrams + 1):
+        count = seq - size + 1
+        total = sum(
+            take(codes(config, size, place), ids[:, place : place + count]) for place in range(size)
+        )  # [batch, count]
+        bucket = config.vocab_size + total % config.ngram_buckets
+        rows.append(where(ids[:, :count] > PAD_ID, bucket, NO_ROW))  # TF1 has no `!=` of tensors
+    return concatenate(rows, 1)
+
+
+def inverse_document_frequencies(ids, config):
+    """How much an n-gram tells, by how few training documents have it.
+
+    Args:
+        ids: int32 array [n, seq_length] of the training documents.
+        config: ClassifierConfig.
+
+    Returns:
+        float32 array [count_rows]: log((1 + n) / (1 + documents)) + 1, and 0 for what fewer than
+        MIN_DOCUMENTS have.
+    """
+    rows_count = count_rows(config)
+    documents = np.zeros(rows_count, np.int64)
+    step = max(1, _CHUNK // (ids.shape[1] * config.ngrams))
+    for start in range(0, len(ids), step):
+        rows = np.sort(rows_of(ids[start : start + step], config), axis=1)
+        first = np.ones(rows.shape, bool)
+        first[:, 1:] = rows[:, 1:] != rows[:, :-1]
+        documents += np.bincount(rows[first], minlength=rows_count)
+    idf = np.log((1 + len(ids)) / (1 + documents)) + 1
+    idf[documents < MIN_DOCUMENTS] = 0
+    idf[NO_ROW] = 0
+    return idf.astype(np.float32)
+
+
+def logits(ids, idf, table, config):
+    """The logits of the linear path.
+
+    Args:
+        ids: int32 [batch, seq], seq >= config.ngrams.
+        idf: float32 [count_rows].
+        table: float32 [count_rows, num_classes].
+        config: ClassifierConfig.
+
+    Returns:
+        float32 [batch, num_classes].
+    """
+    batch, seq = tf.unstack(tf.shape(ids))
+    rows = _rows(ids, config, seq, tf.gather, tf.where_v2, tf.concat)  # [batch, n]
+    # A number for every pair of document and row.
+    pairs = tf.cast(tf.range(batch), tf.int64)[:, tf.newaxis] * count_rows(config)
+    pairs, pair_of = tf.unique(tf.reshape(pairs + tf.cast(rows, tf.int64), [-1]))
+    one = tf.ones_like(pair_of, tf.float32)
+    times = tf.math.unsorted_segment_sum(one, pair_of, tf.size(pairs))  # [pairs]
+    times = tf.reshape(tf.gather(times, pair_of), tf.shape(rows))  # [batch, n]
+    values = (1.0 + tf.log(times)) * tf.gather(idf, rows)  # [batch, n]
+    squares = tf.reduce_sum(values * values / times, axis=1, keepdims=True)  # [batch, 1]
+    # An n-gram that is there several times is added up as often.
+    values *= tf.math.rsqrt(tf.maximum(squares, _TINY)) / times
+    return tf.reduce_sum(tf.expand_dims(values, 2) * tf.gather(table, rows), axis=1)
+
+
+def weighted_rows(document, idf, config):
+    """What the linear path adds up for one document, in NumPy.
+
+    Args:
+        document: int32 array [seq], padded on the left; at least config.ngrams ids.
+        idf: float array [count_rows].
+        config: ClassifierConfig, or its values as attributes.
+
+    Returns:
+        (rows, values): int32 and float array [sum of seq - n + 1 over n]. The logits are
+        values @ table[rows]: an n-gram that is there several times has that share every time.
+    """
+    rows = rows_of(document[np.newaxis], config)[0]
+    _, pair_of, counts = np.unique(rows, return_inverse=True, return_counts=True)
+    times = counts.astype(idf.dtype)[pair_of]
+    values = (1 + np.log(times)) * idf[rows]
+    length = np.sqrt(max((values * values / times).sum(), _TINY))
+    return rows, values / times / length
+
+
+def document_logits(document, weights, config):
+    """The logits of the linear path for one document, in NumPy.
+
+    Args:
+        document: int32 array [seq_length], padded on the left.
+        weights: dict from variable name to float32 array.
+        config: ClassifierConfig, or its values as attributes.
+
+    Returns:
+        float32 array [num_classes]; 0 if the config has no such path.
+    """
+    if not config.ngrams:
+        return 0.0
+    kept = max(np.count_nonzero(document != PAD_ID), config.ngrams)
+    rows, values = weighted_rows(document[-kept:], weights["ngrams/idf"], config)
+    return values @ weights["ngrams/kernel"][rows]
