@@ -65,6 +65,22 @@ def test_gradients_are_finite_differences_of_the_loss(graph, random):
             assert gradient[at] == pytest.approx(slope, rel=1e-3, abs=1e-5), name
 
 
+@pytest.mark.parametrize(("smoothing", "sign"), [(0.0, 1), (0.2, -1)])
+def test_a_smoothed_label_is_half_of_the_share_below_one(graph, random, smoothing, sign):
+    # A probability of 0.95 is too small for a label of 1, and too large for one of 1 - 0.2 / 2.
+    config = TCNNConfig(**SIZES, kernel_size=2, multi_label=True, label_smoothing=smoothing)
+    model = TextCNN(config)
+    session, _ = initialised_session(graph, random)
+    ids = ragged_ids(random, 3, SIZES["seq_length"], SIZES["vocab_size"])
+    model.variables["fc2/kernel"].load(np.zeros((SIZES["hidden_dim"], 3)), session)
+    before = np.full(3, special.logit(0.95), np.float32)
+    model.variables["fc2/bias"].load(before, session)
+    with session:
+        session.run(model.optim, model.feed(ids, np.ones((3, 3))))
+        after = session.run(model.variables["fc2/bias"])
+    assert (np.sign(after - before) == sign).all()
+
+
 def test_evaluation_is_in_the_order_of_the_documents(graph, random):
     config = TRNNConfig(**SIZES, rnn="gru", num_layers=1, multi_label=True)
     model = TextRNN(config, training=False)

@@ -162,7 +162,8 @@ class TextClassifier:
 
         Args:
             paths: list of logits [batch, classes] that add up to those of the model. Each has a
-                loss of its own, so that none leaves to the others what it could learn.
+                loss of its own, so that none leaves to the others what it could learn; with
+                config.multi_label, so has their sum.
 
         Returns:
             operation.
@@ -173,8 +174,13 @@ class TextClassifier:
             # A category that is predicted by itself is there or not: two outcomes.
             spread = config.label_smoothing / (2 if config.multi_label else config.num_classes)
             targets = self.input_y * (1.0 - config.label_smoothing) + spread
+            outputs = paths
+            if config.multi_label and len(paths) > 1:
+                # A sum of several log odds that are each right alone is too far from zero, which
+                # moves no best category but every threshold.
+                outputs = [self.logits, *paths]
             loss = tf.add_n(
-                self._training_mean(self._cross_entropies(targets, logits)) for logits in paths
+                self._training_mean(self._cross_entropies(targets, logits)) for logits in outputs
             )
         rate = self._decay() if config.decay else 1.0
         adam = tf.train.AdamOptimizer(config.learning_rate * rate)
