@@ -20,6 +20,7 @@ LATER = {
     "ngrams": 0,
     "ngram_buckets": 1 << 18,
     "ngram_rate": 100.0,
+    "ngram_weight": 1.0,
     "embedding_keep_prob": 1.0,
     "label_smoothing": 0.0,
     "decay": False,

@@ -14,7 +14,7 @@ from textclf import tensorflow_v1 as tf
 from textclf.attribution import ATTRIBUTORS, margin_direction
 
 BATCH = 4
-PATH = {"ngrams": 3, "ngram_buckets": 500}
+PATH = {"ngrams": 3, "ngram_buckets": 500, "ngram_weight": 1.5}
 CNN = {**SIZES, **PATH, "num_filters": 6, "kernel_size": 2}
 
 
@@ -49,7 +49,7 @@ def _linear_logits(ids, idf, table, config):
         weights = {at: (1 + np.log(grams.count(at))) * idf[at] for at in set(grams)}
         length = np.sqrt(sum(value**2 for value in weights.values())) or 1.0
         for at, value in weights.items():
-            row += value / length * table[at]
+            row += config.ngram_weight * value / length * table[at]
     return logits
 
 
@@ -64,7 +64,7 @@ def _linear_scores(document, idf, table, direction, config):
         for at in range(first, len(document) - size + 1):
             row = _row(tuple(document[at : at + size]), config)
             share = values[row] / rows.count(row) / length * (table[row] @ direction)
-            scores[at : at + size] += share / size
+            scores[at : at + size] += config.ngram_weight * share / size
     return scores
 
 
@@ -140,7 +140,7 @@ def test_the_path_sees_what_scikit_learn_sees(graph, random):
         before = session.run(model.logits, model.feed(ids))
         table.load(values, session)
         added = session.run(model.logits, model.feed(ids)) - before
-    expected = vectorizer.transform([*train, *new]) @ values[rows]
+    expected = 1.5 * vectorizer.transform([*train, *new]) @ values[rows]
     np.testing.assert_allclose(added, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -80,7 +80,7 @@ def test_the_learning_rate_rises_and_falls(graph, random, progress, share):
 
 
 def test_training_aims_at_smoothed_labels_and_each_path_has_a_loss_of_its_own(graph, random):
-    config = TCNNConfig(**CNN, label_smoothing=0.3, ngrams=1, ngram_rate=0.5)
+    config = TCNNConfig(**CNN, label_smoothing=0.3, ngrams=1, ngram_rate=0.5, ngram_weight=4.0)
     model = TextCNN(config)
     session, weights = initialised_session(graph, random)
     ids = ragged_ids(random, BATCH, CNN["seq_length"], CNN["vocab_size"])
@@ -114,12 +114,14 @@ def test_a_recipe_is_a_set_of_values_that_flags_change(folder, capsys):
     expected = {**TCNNConfig.recipes["best"], "ngrams": 2, "embedding_dim": 6, "min_steps": 60}
     for name in ("ngrams", "embedding_dim", "min_steps", "label_smoothing", "decay"):
         assert about["config"][name] == expected[name]
+    assert about["config"]["ngram_weight"] == 1 + 1000 / 36
     status, out, _ = in_process(capsys, "run_cnn", "test")
     assert status == 0
     status, out, _ = in_process(capsys, "predict", "球赛一", "股市五")
     assert [line.split("\t")[0] for line in out.splitlines()] == ["体育", "财经"]
-    status, *_ = in_process(capsys, "run_cnn", "train", "--resume", "--recipe", "best", *SMALL)
-    assert status == 2  # this training began with --ngrams 2
+    again = ["run_cnn", "train", "--resume", "--recipe", "best", *SMALL]
+    assert in_process(capsys, *again, "--ngrams", "2")[0] == 0
+    assert in_process(capsys, *again)[0] == 2  # this training began with --ngrams 2
     more = ["run_cnn", "train", "--resume", "--num-epochs", "90"]
     is_refused(folder, capsys, more, 2, "num_epochs 90: the learning rates of this training fall")
 

@@ -83,8 +83,9 @@ class TextClassifier:
             self.logits = layers.dense(hidden, "fc2", classes)  # [batch, classes]
             paths = [self.logits]
             if config.ngrams:
-                paths += [self._linear_path()]
-                self.logits = tf.add_n(paths)  # [batch, classes]
+                added = self._linear_path()  # [batch, classes]
+                self.logits += added
+                paths += [added / (config.ngram_weight or 1.0)]
             squash = tf.nn.sigmoid if config.multi_label else tf.nn.softmax
             self.probabilities = squash(self.logits, name="probabilities")  # [batch, classes]
             self.y_pred_cls = tf.argmax(self.logits, 1, name="y_pred_cls")  # [batch]
@@ -161,7 +162,7 @@ class TextClassifier:
         """One training step.
 
         Args:
-            paths: list of logits [batch, classes] that add up to those of the model. Each has a
+            paths: list of logits [batch, classes] that those of the model are made of. Each has a
                 loss of its own, so that none leaves to the others what it could learn; with
                 config.multi_label, so has their sum.
 

@@ -17,6 +17,7 @@ BEST = types.MappingProxyType(
         "vocab_size": 8000,
         "embedding_dim": 128,
         "ngrams": 3,
+        "ngram_weight": 0.0,
         "embedding_keep_prob": 0.7,
         "label_smoothing": 0.1,
         "decay": True,
@@ -60,6 +61,14 @@ class ClassifierConfig(WordOptions, LabelOptions):
         group="model",
         minimum=1,
         maximum=1 << 24,
+        later=True,
+    )
+    ngram_weight: float = option(
+        1.0,
+        "what the logits of n-grams are multiplied by before those of the network are added; 0 "
+        "takes 1 + 1000 / training documents, because a network needs more of them",
+        group="model",
+        minimum=0.0,
         later=True,
     )
     hidden_dim: int = option(128, "units of the dense layer", group="model", minimum=1)

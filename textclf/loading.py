@@ -17,7 +17,7 @@ from data.splits import Division, find_split, is_single, read_splits
 from data.vectors import WordVectors
 from data.vocabulary import count_words
 from data.words import UNITS
-from textclf import embedding
+from textclf import embedding, ngrams
 from textclf.flags import CNEWS_DIR, SAMPLE_DIR
 
 _MOST_LISTED = 10  # categories in a remark
@@ -100,6 +100,8 @@ def load_training(path, options, config, chosen):
         oov=config.oov,
     )
     config.vocab_size = len(words)
+    if config.ngrams and not config.ngram_weight:
+        config.ngram_weight = ngrams.weight_for(len(train))
     train_encoded, train_labels = encode(train, words, categories, config)
     val_encoded, val_labels = encode(val, words, categories, config)
     fingerprints = {name: documents.fingerprint() for name, documents in splits.items()}

@@ -6,7 +6,8 @@ their own; longer n-grams share so many buckets, found by adding up random numbe
 
 Sources: Joulin et al. 2016, arXiv:1607.01759, for hashed n-grams; Zobrist 1970 for the hash, a sum
 of random numbers by place and word; Cheng et al. 2016, arXiv:1606.07792, for a linear path beside a
-network; Salton and Buckley 1988 for TF-IDF, with the smoothed idf of scikit-learn.
+network; Salton and Buckley 1988 for TF-IDF, with the smoothed idf of scikit-learn; Buehlmann 1967,
+Experience Rating and Credibility, for a weight by the number of documents.
 """
 
 from data import lazy_numpy as np
@@ -17,12 +18,28 @@ MIN_DOCUMENTS = 2  # n-grams of fewer training documents say nothing of others: 
 NO_ROW = PAD_ID  # the row of what is no n-gram of the text, because padding is part of it
 _CHUNK = 1 << 22  # rows that are counted at a time
 _PLACES = 8  # numbers of different n differ
+_CREDIBLE = 1000  # training documents from which a network is believed half as much as n-grams
 _TINY = 1e-12  # where no n-gram is known
 
 
 def count_rows(config):
     """Rows of the table, int."""
     return config.vocab_size + (config.ngram_buckets if config.ngrams > 1 else 0)
+
+
+def weight_for(documents):
+    """How much the n-grams count beside a network that has so many documents to learn from.
+
+    Of little data a network learns less than a linear classifier does, and is surer of it. The two
+    are mixed as n-grams : network = 1 : n / (n + 1000).
+
+    Args:
+        documents: int >= 1, training documents.
+
+    Returns:
+        float > 1.
+    """
+    return 1 + _CREDIBLE / documents
 
 
 def codes(config, size, place):
@@ -99,7 +116,7 @@ def inverse_document_frequencies(ids, config):
 
 
 def logits(ids, idf, table, config):
-    """The logits of the linear path.
+    """What the linear path adds to the logits of the network.
 
     Args:
         ids: int32 [batch, seq], seq >= config.ngrams.
@@ -121,7 +138,7 @@ def logits(ids, idf, table, config):
     values = (1.0 + tf.log(times)) * tf.gather(idf, rows)  # [batch, n]
     squares = tf.reduce_sum(values * values / times, axis=1, keepdims=True)  # [batch, 1]
     # An n-gram that is there several times is added up as often.
-    values *= tf.math.rsqrt(tf.maximum(squares, _TINY)) / times
+    values *= _weight(config) * tf.math.rsqrt(tf.maximum(squares, _TINY)) / times
     return tf.reduce_sum(tf.expand_dims(values, 2) * tf.gather(table, rows), axis=1)
 
 
@@ -142,7 +159,12 @@ def weighted_rows(document, idf, config):
     times = counts.astype(idf.dtype)[pair_of]
     values = (1 + np.log(times)) * idf[rows]
     length = np.sqrt(max((values * values / times).sum(), _TINY))
-    return rows, values / times / length
+    return rows, _weight(config) * values / times / length
+
+
+def _weight(config):
+    """config.ngram_weight; 1 where no training has put a number in place of 0."""
+    return config.ngram_weight or 1.0
 
 
 def document_logits(document, weights, config):
