@@ -39,7 +39,7 @@ MODELS = {
     "rnn-classic": ("run_rnn.py", []),
     "rnn-best": ("run_rnn.py", ["--recipe", "best"]),
 }
-DEFAULT_MODELS = ("cnn-classic", "rnn-classic")
+DEFAULT_MODELS = tuple(MODELS)
 BASELINES = (LINEAR, FASTTEXT)
 _CODE = ("*.py", "data/*.py", "textclf/*.py", "bench/baselines.py")
 
