@@ -21,7 +21,7 @@ from tests.test_cli import ROOT
 from textclf import bulk, shards
 from textclf.output import ShardedFile, open_output
 from textclf.prediction_flags import PredictOptions
-from textclf.shards import Place
+from textclf.shards import OutputError, Place
 
 LINES = [line.split("\t")[1] for line in TRAIN_LINES[:20] + TEST_LINES] + ["", "?", '球\t"赛"']
 CHUNK = 3
@@ -376,3 +376,9 @@ def test_the_manifest_says_what_is_in_each_shard(model, work):
             assert shards.file_digest(parts / name) == read
         write_text(work / "before", before.decode())
         assert shard["end"]["digest"] == shards.file_digest(work / "before")
+
+
+def test_a_folder_that_is_not_there_is_named(work):
+    with pytest.raises(OutputError, match=r"No such file or directory\); make the folder .*/new,"):
+        ShardedFile(work / "new" / "out.tsv").__enter__()
+    assert not (work / "new").exists()

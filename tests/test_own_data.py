@@ -23,7 +23,7 @@ def _weights(run):
 
 
 def test_the_same_documents_in_any_format_train_to_the_same_bits(folder, capsys):
-    endings = [".txt", ".csv.gz", ".tsv", ".jsonl.xz", ""]
+    endings = [".txt", ".csv", ".tsv", ".jsonl", ".txt.gz", ".csv.gz", ".jsonl.xz", ""]
     runs = []
     for number, ending in enumerate(endings):
         data = folder / f"data{number}"

@@ -233,11 +233,8 @@ def uninterrupted(tmp_path_factory):
     return _saved(folder)
 
 
-# Before the first scores, beside them, between a save and the next, after the last ones.
-@pytest.mark.parametrize(
-    ("way", "moment"),
-    [("kill_after", step) for step in (1, 4, 11)] + [("interrupt_after", step) for step in (3, 12)],
-)
+@pytest.mark.parametrize("moment", [1, 3, 4, 5, 8, 11, 12])
+@pytest.mark.parametrize("way", ["kill_after", "interrupt_after"])
 def test_resume_matches_uninterrupted_run(tmp_path, uninterrupted, way, moment):
     with contextlib.suppress(KilledError):
         _train(tmp_path, **{way: moment}, **SETTINGS)
@@ -245,11 +242,13 @@ def test_resume_matches_uninterrupted_run(tmp_path, uninterrupted, way, moment):
     assert _saved(tmp_path) == uninterrupted
 
 
-def test_resume_after_many_single_steps_matches_too(tmp_path, uninterrupted):
-    for step in (1, 2, 3, 5, 8, 9, 12):
-        _train(tmp_path, interrupt_after=step, resume=True, **SETTINGS)
-    _train(tmp_path, resume=True, **SETTINGS)
-    assert _saved(tmp_path) == uninterrupted
+def test_resume_after_every_single_step_matches_too(tmp_path):
+    settings = {**SETTINGS, "print_per_batch": 5, "save_per_batch": 1}
+    _train(tmp_path / "whole", **settings)
+    for step in range(1, 13):
+        _train(tmp_path / "parts", interrupt_after=step, resume=True, **settings)
+    _train(tmp_path / "parts", resume=True, **settings)
+    assert _saved(tmp_path / "parts") == _saved(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("first", [1, 2])

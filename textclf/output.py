@@ -237,6 +237,9 @@ class ShardedFile:
                 return  # another job has come in
 
     def _unwritable(self, error):
+        remedy = "make room"
+        if isinstance(error, FileNotFoundError):
+            remedy = f"make the folder {self._path.parent}"
         return OutputError(
-            f"{self._path}: cannot be written ({why(error)}); make room, or name another --output"
+            f"{self._path}: cannot be written ({why(error)}); {remedy}, or name another --output"
         )
