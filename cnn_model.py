@@ -79,6 +79,7 @@ class TextCNN(TextClassifier):
                 config.kernel_size,
                 widths=config.kernel_widths,
                 dropout=self.embedding_dropout,
+                own=self.part and self.part.take,
             )  # [batch, filters]
 
     def single(self, session):

@@ -65,6 +65,11 @@ class TextRNN(TextClassifier):
             config.vocab_size, config.embedding_dim, trainable=not config.freeze_embedding
         )  # [vocab_size, dim]
         used, rows = distinct(ids, config.vocab_size)  # [used], [seq, batch]
+        batch = tf.shape(ids)[1]
+        if self.part is not None:  # this worker's documents, see collective.py
+            own = self.part.size(documents)
+            size = compiled.round_up(own, multiple=recurrence.CHAINS)
+            rows, keep = (self.part.take(x, 1, documents, size) for x in (rows, keep))
         hidden = self.embedding_dropout(lookup(table, used))  # [used, dim]
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):
@@ -75,5 +80,5 @@ class TextRNN(TextClassifier):
                     if index == config.num_layers - 1:
                         # relies on left padding: the last step is the document's last character
                         hidden = hidden[-1]  # [batch, hidden_dim]
-                    hidden, rows = self.dropout(hidden), None
-        return hidden[:documents]
+                    hidden, rows = self.dropout(hidden, batch, documents), None
+        return hidden[: documents if self.part is None else own]

@@ -5,6 +5,7 @@ from data import lazy_numpy as np
 # Documents drawn at random are put in order together: so many batches' worth, and a third of all
 # documents at most, so that those that share a batch are others in the next epoch.
 _POOL_BATCHES, _POOLS = 50, 3
+_WORTHWHILE = 2.0  # times less to compute
 _JITTER = 0.1  # lengths are taken for up to so much longer or shorter, so that neighbours change
 
 
@@ -32,6 +33,22 @@ def group_by_length(order, lengths, batch_size, random):
         apparent = lengths[pool] * np.exp(random.uniform(-_JITTER, _JITTER, len(pool)))
         batches += cut(pool[np.argsort(apparent, kind="stable")], batch_size)
     return [batches[index] for index in random.permutation(len(batches))]
+
+
+def wants_grouping(choice, lengths, batch_size, saves):
+    """Whether documents of similar length are to share a batch.
+
+    Such batches are less mixed: where they save little, they are not worth it.
+
+    Args:
+        choice: "yes", "no", or "auto" for where they save enough.
+        lengths: int array [n], n >= 1.
+        batch_size: int.
+        saves: bool, whether padding that a batch shares costs nothing.
+    """
+    if choice == "auto":
+        return saves and grouping_gain(lengths, batch_size) >= _WORTHWHILE
+    return choice == "yes"
 
 
 def grouping_gain(lengths, batch_size):

@@ -32,6 +32,10 @@ class TextClassifier:
         variables: dict from name to variable, the model's weights, frozen ones too; none of the
             optimiser's.
         optim: operation, one step of Adam; None unless `training`.
+        part: collective.Part, whose documents of a batch are computed where several workers share
+            it; None for a training of one process.
+        step: dict of what a training step is and gives: "optim", "loss", "accuracy"; the last two
+            are of the whole batch, whoever computes it.
         progress: float32 tensor that may be fed, share of the training that is done, in [0, 1),
             which the learning rates follow; None unless the config says so.
 
@@ -42,7 +46,7 @@ class TextClassifier:
     skips_padding = True  # whether padding that all documents of a batch share costs nothing
     evaluation_batch = 128  # documents in a forward pass that trains nothing
 
-    def __init__(self, config, training=True, class_weights=None):
+    def __init__(self, config, training=True, class_weights=None, part=None):
         """Builds the graph.
 
         Args:
@@ -50,6 +54,7 @@ class TextClassifier:
             training: bool, whether to add dropout and the optimiser.
             class_weights: list of num_classes floats > 0, in id order, how much a document of a
                 category counts in training; None for all alike.
+            part: see TextClassifier.
 
         Raises:
             ConfigError: a field has a value it cannot have.
@@ -65,6 +70,7 @@ class TextClassifier:
         self._training = training
         self._dropouts = 0
         self._class_weights = class_weights
+        self.part = part
         self.progress = None
         classes = config.num_classes
         self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
@@ -91,24 +97,31 @@ class TextClassifier:
             self.y_pred_cls = tf.argmax(self.logits, 1, name="y_pred_cls")  # [batch]
 
         with tf.name_scope("loss"):
-            cross_entropy = self._cross_entropies(self.input_y, self.logits)  # [batch]
+            self._labels = self.input_y if part is None else part.take(self.input_y)
+            cross_entropy = self._cross_entropies(self._labels, self.logits)  # [batch]
             self.loss = tf.reduce_mean(cross_entropy)
             self.training_loss = self.loss
-            if class_weights is not None:
+            if class_weights is not None or part is not None:
                 self.training_loss = self._training_mean(cross_entropy)
 
         with tf.name_scope("accuracy"):
             if config.multi_label:
-                correct = multilabel.are_right(self.input_y, self.probabilities)  # [batch]
+                correct = multilabel.are_right(self._labels, self.probabilities)  # [batch]
             else:
-                correct = tf.equal(tf.argmax(self.input_y, 1), self.y_pred_cls)  # [batch]
-            self.acc = tf.reduce_mean(tf.cast(correct, tf.float32))
+                correct = tf.equal(tf.argmax(self._labels, 1), self.y_pred_cls)  # [batch]
+            correct = tf.cast(correct, tf.float32)
+            self.acc = tf.reduce_mean(correct)
 
         self.variables = {variable.op.name: variable for variable in tf.global_variables()}
-        self.optim = None
+        self.optim = self.step = None
         if training:
             with tf.name_scope("optimize"):
-                self.optim = self._optimize(paths)
+                means = self.loss, self.acc
+                if part is not None:
+                    one = tf.ones_like(self.input_y[:, 0])  # [batch]
+                    means = [part.share(values, one) for values in (cross_entropy, correct)]
+                self.optim, (loss, accuracy) = self._optimize(paths, means)
+                self.step = {"optim": self.optim, "loss": loss, "accuracy": accuracy}
 
     def _cross_entropies(self, labels, logits):
         """The loss of each document [batch], of labels and logits [batch, classes]."""
@@ -118,9 +131,14 @@ class TextClassifier:
 
     def _training_mean(self, losses):
         """The mean of the documents' losses [batch] that training makes small, a scalar."""
-        if self._class_weights is None:
+        if self.part is None and self._class_weights is None:
             return tf.reduce_mean(losses)
-        weights = tf.reduce_sum(self.input_y * self._class_weights, axis=1)  # [batch]
+        if self._class_weights is None:
+            weights = tf.ones_like(self.input_y[:, 0])  # [batch]
+        else:
+            weights = tf.reduce_sum(self.input_y * self._class_weights, axis=1)  # [batch]
+        if self.part is not None:
+            return self.part.share(losses, weights)
         return tf.reduce_sum(weights * losses) / tf.reduce_sum(weights)
 
     def encode(self, ids):
@@ -143,7 +161,8 @@ class TextClassifier:
                 "kernel", [rows, config.num_classes], initializer=tf.zeros_initializer()
             )
             idf = tf.get_variable("idf", [rows], initializer=tf.ones_initializer(), trainable=False)
-            ids = trim_padding(self.input_x, keep=config.ngrams)  # [batch, seq]
+            ids = self.input_x if self.part is None else self.part.take(self.input_x)
+            ids = trim_padding(ids, keep=config.ngrams)  # [batch, seq]
             return ngrams.logits(ids, idf, table, config)
 
     def count(self, session, ids):
@@ -158,23 +177,24 @@ class TextClassifier:
             variable = _variable("ngrams/idf")
             session.run(variable.initializer, {variable.initializer.inputs[1]: idf})
 
-    def _optimize(self, paths):
+    def _optimize(self, paths, means):
         """One training step.
 
         Args:
             paths: list of logits [batch, classes] that those of the model are made of. Each has a
                 loss of its own, so that none leaves to the others what it could learn; with
                 config.multi_label, so has their sum.
+            means: (loss, accuracy) of the batch, or this worker's shares of them.
 
         Returns:
-            operation.
+            (operation, (loss, accuracy)): the means are those of the batch.
         """
         config = self.config
         loss = self.training_loss
         if config.label_smoothing or len(paths) > 1:
             # A category that is predicted by itself is there or not: two outcomes.
             spread = config.label_smoothing / (2 if config.multi_label else config.num_classes)
-            targets = self.input_y * (1.0 - config.label_smoothing) + spread
+            targets = self._labels * (1.0 - config.label_smoothing) + spread
             outputs = paths
             if config.multi_label and len(paths) > 1:
                 # A sum of several log odds that are each right alone is too far from zero, which
@@ -185,18 +205,23 @@ class TextClassifier:
             )
         rate = self._decay() if config.decay else 1.0
         adam = tf.train.AdamOptimizer(config.learning_rate * rate)
-        if not config.ngrams:
-            return adam.minimize(loss)
+        if not config.ngrams and self.part is None:
+            return adam.minimize(loss), means
         # Weights of n-grams that a batch does not have stay as they are: that is less to do, and
         # like a support vector machine, n-grams that are rare get small weights.
-        table = _variable("ngrams/kernel")
-        others = [variable for variable in tf.trainable_variables() if variable is not table]
-        descent = tf.train.GradientDescentOptimizer(config.ngram_rate * rate)
-        gradients = tf.gradients(loss, [table, *others])
-        return tf.group(
-            descent.apply_gradients([(gradients[0], table)]),
-            adam.apply_gradients(zip(gradients[1:], others, strict=True)),
-        )
+        tables = [_variable("ngrams/kernel")] if config.ngrams else []
+        others = [v for v in tf.trainable_variables() if not any(v is table for table in tables)]
+        variables = [*tables, *others]
+        gradients = tf.gradients(loss, variables)
+        if self.part is not None:
+            rows = ngrams.used_rows(self.input_x, config) if tables else None
+            gradients, means = self.part.reduce(gradients, means, rows)
+        pairs = list(zip(gradients, variables, strict=True))
+        steps = [adam.apply_gradients(pairs[len(tables) :])]
+        if tables:
+            descent = tf.train.GradientDescentOptimizer(config.ngram_rate * rate)
+            steps.insert(0, descent.apply_gradients(pairs[:1]))
+        return tf.group(*steps), means
 
     def _decay(self):
         """What the learning rates are multiplied by: up to 1 and down to 0, in straight lines."""
@@ -214,11 +239,26 @@ class TextClassifier:
         """
         return None
 
-    def dropout(self, inputs):
-        """Dropout with a stream of random numbers of its own; none unless training."""
+    def dropout(self, inputs, batch=None, documents=None):
+        """Dropout with a stream of random numbers of its own; none unless training.
+
+        Args:
+            inputs: float32 [..., batch, units].
+            batch, documents: int32 scalars, how many rows there are for the whole batch, and how
+                many of them are documents; None where all of the documents fed are, and no more.
+        """
         if not self._training:
             return inputs
-        return self._drop(inputs, self.keep_prob)
+        if self.part is None:
+            return self._drop(inputs, self.keep_prob)
+        # Drawn for the whole batch, so that a document's does not depend on who computes it.
+        batch = tf.shape(self.input_x)[0] if batch is None else batch
+        axis = len(inputs.shape) - 2
+        shape = tf.concat([tf.shape(inputs)[:axis], [batch], tf.shape(inputs)[axis + 1 :]], 0)
+        whole = self._drop(tf.ones(shape), self.keep_prob)
+        dropped = inputs * self.part.take(whole, axis, documents, tf.shape(inputs)[axis])
+        dropped.set_shape(inputs.shape)
+        return dropped
 
     def _drop(self, inputs, keep_prob):
         self._dropouts += 1

@@ -5,6 +5,7 @@ A script hands its config and model classes to `main`; everything else is the sa
 
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import time
@@ -12,9 +13,9 @@ from pathlib import Path
 
 from data.command import Parser, add_options, guard, remark
 from data.errors import ConfigError
-from textclf import loading, original, runtime
+from textclf import loading, original, peers, runtime
 from textclf import tensorflow_v1 as tf
-from textclf.checkpoint import Origin, RunDirectory, environment, holds_weights, locked
+from textclf.checkpoint import Origin, RunDirectory, environment, holds_weights, is_run, locked
 from textclf.flags import TENSORBOARD_DIR, TestOptions, TrainOptions, default_save_dir
 from textclf.monitor import MONITORS
 from textclf.sealed import CheckpointError
@@ -37,7 +38,9 @@ def main(config_class, model_class, arguments=None):
     """
     parser = _build_parser(config_class, model_class)
     parsed = parser.parse_args(arguments)
-    return guard(parser.prog, lambda: parsed.run(parsed, config_class, model_class))
+    role = peers.current_role()
+    do = guard if role is None else functools.partial(peers.work, role)
+    return do(parser.prog, lambda: parsed.run(parsed, config_class, model_class))
 
 
 def _build_parser(config_class, model_class):
@@ -70,23 +73,37 @@ def train(parsed, config_class, model_class):
     if config.multi_label and "monitor" not in vars(parsed):
         config.monitor = "micro-f1"  # few sets are right as a whole at first
     config.check()
-    from textclf import console  # imports that a usage error need not wait for
+    role = peers.current_role()
+    if role is None and (machines := peers.machines(options, os.environ)) is not None:
+        from textclf import supervisor
+
+        return supervisor.run(machines, options, config.batch_size)
+    from textclf import console, joint  # imports that a usage error need not wait for
 
     print("Configuring TensorBoard and Saver...", flush=True)
     save_dir = Path(options.save_dir or default_save_dir(model_class))
-    if options.resume:
+    follows = role is not None and not role.is_chief
+    if options.resume and not (follows and not is_run(save_dir)):
         RunDirectory.open(save_dir, model_class.name, config_class)  # is there one?
-        with locked(save_dir):
+        with contextlib.nullcontext() if follows else locked(save_dir):
             return _resume(parsed, options, save_dir, config_class, model_class, console)
-    _refuse_to_overwrite(save_dir, options)
+    if not follows:
+        _refuse_to_overwrite(save_dir, options)
     options.data_dir = str(loading.training_path(options))
 
     print("Loading training and validation data...", flush=True)
     with console.time_usage():
         data = loading.load_training(Path(options.data_dir), options, config, asked)
     session_config = runtime.configure(options.device, deterministic=True)
+    form = functools.partial(
+        joint.form, role, session_config, model_class.name, config, options.seed, data
+    )
+    if follows:
+        run, team = joint.Follower(save_dir, config, options.seed, data), form()
+        return _run_training(run, data, model_class, session_config, console, options, team)
     with locked(save_dir):
         _refuse_to_overwrite(save_dir, options)
+        team = form()
         run = RunDirectory.create(
             save_dir,
             model_class.name,
@@ -103,7 +120,7 @@ def train(parsed, config_class, model_class):
             data.division,
         )
         run.save_bad_lines("train", data.bad_lines)
-        return _run_training(run, data, model_class, session_config, console, resume=False)
+        return _run_training(run, data, model_class, session_config, console, options, team)
 
 
 def apply_recipe(parsed, config_class, recipe):
@@ -123,6 +140,8 @@ def _refuse_to_overwrite(save_dir, options):
 
 def _resume(parsed, options, save_dir, config_class, model_class, console):
     """Goes on with the training that a directory holds."""
+    from textclf import joint
+
     run = RunDirectory.open(save_dir, model_class.name, config_class)
     apply_recipe(parsed, config_class, options.recipe)
     given = dict(vars(parsed))
@@ -159,27 +178,37 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
     with console.time_usage():
         data = loading.load_again(run, options)
     session_config = runtime.configure(options.device, deterministic=True)
-    run.write_config()
-    run.save_bad_lines("train", data.bad_lines)
-    return _run_training(run, data, model_class, session_config, console, resume=True)
+    role = peers.current_role()
+    team = joint.form(role, session_config, model_class.name, run.config, options.seed, data)
+    if team is not None and not team.is_chief:
+        run = joint.Follower(save_dir, run.config, options.seed, data)
+    else:
+        run.write_config()
+        run.save_bad_lines("train", data.bad_lines)
+    return _run_training(run, data, model_class, session_config, console, options, team)
 
 
-def _run_training(run, data, model_class, session_config, console, *, resume):
+def _run_training(run, data, model_class, session_config, console, options, team):
     """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import calibration, embedding, metrics, thresholds, training
+    from textclf import calibration, cluster, embedding, joint, metrics, pace, thresholds, training
 
-    seed = run.origin.seed
+    seed, writes = run.origin.seed, team is None or team.is_chief
     with (
         runtime.seeded_graph(seed).as_default() as graph,
-        tf.Session(graph=graph, config=session_config) as session,
+        cluster.open_session(graph, session_config, team) as session,
     ):
-        model = model_class(run.config, class_weights=run.origin.class_weights)
+        model = model_class(
+            run.config, class_weights=run.origin.class_weights, part=team and team.part
+        )
+        prepare = data.vectors and embedding.starter(model, data.vectors)
+        if team is not None and writes:
+            prepare = joint.starter(model, model_class, run, prepare)
         start = None
-        if resume and run.weights.snapshots:
+        if options.resume and run.weights.snapshots:
             start = run.weights.restore_latest(session)
             run.weights.resume_from(start)
             remark(f"Resuming after step {start.step}.")
-        elif resume:
+        elif options.resume and writes:
             remark("Nothing was saved before it stopped: starting from the beginning.")
         if run.origin.class_weights is not None:
             remark(loading.describe_weights(run.origin.class_weights, run.categories))
@@ -191,7 +220,9 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
                 Path(run.origin.board),
                 graph,
                 keep=start.records if start else 0,
-            ) as scores,
+            )
+            if writes
+            else joint.NoMetrics() as scores,
         ):
             trainer = training.Trainer(
                 model,
@@ -201,13 +232,17 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
                 seed=seed,
                 metrics=scores,
                 listener=printer,
-                prepare=data.vectors and embedding.starter(model, data.vectors),
+                prepare=prepare,
+                pace=pace.Pace(options.save_every),
+                team=team,
             )
             with _stopping_at_signals(trainer, console) as caught:
                 outcome = trainer.train(session, start)
-        if outcome.best is not None and outcome.reason != "interrupted":
+        if writes and outcome.best is not None and outcome.reason != "interrupted":
             measure = thresholds.choose if run.config.multi_label else calibration.calibrate
             remark(measure(session, model, run, data).describe())
+        if team is not None:
+            team.part_from(session)
     return _report_outcome(outcome, run, caught, console)
 
 
@@ -262,7 +297,8 @@ def _report_outcome(outcome, run, caught, console):
         f"{verb} at step {outcome.steps}. {run.path} holds {held}; "
         f"curves: tensorboard --logdir {run.origin.board}{go_on}"
     )
-    return _SIGNALLED + caught[0] if stopped else 0
+    # Another worker's machine may have been asked to stop.
+    return _SIGNALLED + (caught or [signal.SIGTERM])[0] if stopped else 0
 
 
 def test(parsed, config_class, model_class):

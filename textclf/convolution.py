@@ -18,7 +18,7 @@ _GROUP = 8  # documents whose gradients are added up at a time
 _LOOKUP = 8  # how many times more than an addition it costs to look up a single number
 
 
-def conv1d_max(ids, table, kernel, dropout=None):
+def conv1d_max(ids, table, kernel, dropout=None, own=None):
     """Slides linear filters along the text, without padding, and keeps each one's largest value.
 
     Where several windows hold the maximum, the first one gets the gradient that plain max pooling
@@ -31,15 +31,19 @@ def conv1d_max(ids, table, kernel, dropout=None):
         table: float32 [vocab, dim], a vector for every id.
         kernel: float32 [size, dim, filters], size <= seq.
         dropout: function from vectors float32 [n, dim] to such with dropout, or None.
+        own: function from a tensor [batch, ...] to the rows of the documents that are computed, or
+            None for all of them.
 
     Returns:
-        float32 [batch, filters].
+        float32 [batch, filters], or [own, filters].
     """
     size = kernel.shape[0]
     block = min(_BLOCK, ids.shape[1] - size + 1)
     # A window of nothing but padding takes part in the maximum, and one is as good as many.
     ids = trim_padding(ids, keep=block + size - 1)
     used, rows = distinct(ids, table.shape[0])  # [used], [batch, seq]
+    if own is not None:
+        rows = own(rows)  # [own, seq]
     blocks = _cut_into_blocks(rows, size, block)
     pool = tf.custom_gradient(lambda vectors, kernel: _pool(vectors, kernel, blocks))
     vectors = lookup(table, used)  # [used, dim]

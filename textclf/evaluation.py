@@ -25,7 +25,7 @@ class Evaluation:
     predicted_ids: "np.ndarray"
 
 
-def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None):
+def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None, team=None):
     """Evaluates without dropout.
 
     Args:
@@ -36,35 +36,48 @@ def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None)
         batch_size: int, documents in a forward pass, None for the model's own choice; the result
             does not depend on it.
         after_batch: function called after every batch; what it raises ends the evaluation.
+        team: cluster.Team whose workers share the batches out, all calling this; None for none.
 
     Returns:
         Evaluation, documents in the order of x; SetEvaluation with config.multi_label.
     """
     if model.config.multi_label:
-        return _evaluate_sets(session, model, x, y, batch_size, after_batch)
+        return _evaluate_sets(session, model, x, y, batch_size, after_batch, team)
     total_loss = 0.0
     predicted_ids = np.empty(len(x), dtype=np.int64)
-    for rows in in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch):
-        loss, predicted_ids[rows] = session.run(
-            [model.loss, model.y_pred_cls], model.feed(x[rows], y[rows])
-        )
+    fetches = [model.loss, model.y_pred_cls]
+    for rows, found in _each_batch(session, model, fetches, x, y, batch_size, after_batch, team):
+        loss, predicted_ids[rows] = found
         total_loss += float(loss) * len(rows)
-        after_batch()
     label_ids = np.argmax(y, axis=1)
     accuracy = float(np.mean(predicted_ids == label_ids))
     return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids)
 
 
-def _evaluate_sets(session, model, x, y, batch_size, after_batch):
+def _each_batch(session, model, fetches, x, y, batch_size, after_batch, team):
+    """Yields (rows, values of the fetches) of every batch; see `evaluate`."""
+    batches = in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch)
+
+    def run(number):
+        rows = batches[number]
+        return session.run(fetches, model.feed(x[rows], y[rows]))
+
+    if team is not None:
+        yield from zip(batches, team.share_out(session, len(batches), run), strict=True)
+        return
+    for number, rows in enumerate(batches):
+        yield rows, run(number)
+        after_batch()
+
+
+def _evaluate_sets(session, model, x, y, batch_size, after_batch, team):
     """`evaluate` where documents have any number of labels."""
     total_loss = 0.0
     probabilities = np.empty(y.shape, dtype=np.float32)
-    for rows in in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch):
-        loss, probabilities[rows] = session.run(
-            [model.loss, model.probabilities], model.feed(x[rows], y[rows])
-        )
+    fetches = [model.loss, model.probabilities]
+    for rows, found in _each_batch(session, model, fetches, x, y, batch_size, after_batch, team):
+        loss, probabilities[rows] = found
         total_loss += float(loss) * len(rows)
-        after_batch()
     return SetEvaluation(total_loss / len(x), y.astype(bool), probabilities)
 
 

@@ -8,6 +8,7 @@ from data.formats import ReadOptions
 from data.options import Options, option
 from data.splits import DataOptions, SourceOptions
 from textclf import runtime
+from textclf.peers import PeerOptions
 
 CNEWS_DIR = Path("data/cnews")
 SAMPLE_DIR = Path(__file__).parents[1] / "data" / "sample"
@@ -97,7 +98,7 @@ class SkipOptions(Options):
 
 
 @dataclasses.dataclass
-class TrainOptions(RunOptions, SkipOptions, DataOptions):
+class TrainOptions(RunOptions, PeerOptions, SkipOptions, DataOptions):
     """What training needs besides the model's config."""
 
     seed: int = option(

@@ -30,7 +30,7 @@ def embedding(vocab_size, dim, trainable=True):
         return tf.get_variable("embedding", [vocab_size, dim], trainable=trainable)
 
 
-def conv1d_max(ids, table, scope, filters, kernel_size, *, widths=1, dropout=None):
+def conv1d_max(ids, table, scope, filters, kernel_size, *, widths=1, dropout=None, own=None):
     """A convolution over embedded text and the maximum over time.
 
     Args:
@@ -43,9 +43,11 @@ def conv1d_max(ids, table, scope, filters, kernel_size, *, widths=1, dropout=Non
             parts. A narrower filter is one whose weights of the window's first characters are, and
             stay, zero; so whoever reads the kernel need not know of widths.
         dropout: function from vectors float32 [n, dim] to such with dropout, or None.
+        own: function from a tensor [batch, ...] to the rows of the documents that are computed, or
+            None for all of them.
 
     Returns:
-        float32 [batch, filters].
+        float32 [batch, filters], or [own, filters].
     """
     shape = [kernel_size, table.shape[1], filters]
     with tf.variable_scope(scope):
@@ -55,7 +57,7 @@ def conv1d_max(ids, table, scope, filters, kernel_size, *, widths=1, dropout=Non
             kernel = _kernel_of_widths(shape, widths)
         bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
         # The largest stays the largest, whatever is added to all.
-        return convolution.conv1d_max(ids, table, kernel, dropout) + bias
+        return convolution.conv1d_max(ids, table, kernel, dropout, own) + bias
 
 
 def _kernel_of_widths(shape, widths):

@@ -13,6 +13,7 @@ Experience Rating and Credibility, for a weight by the number of documents.
 from data import lazy_numpy as np
 from data.vocabulary import PAD_ID
 from textclf import tensorflow_v1 as tf
+from textclf.lookup import trim_padding
 
 MIN_DOCUMENTS = 2  # n-grams of fewer training documents say nothing of others: left out
 NO_ROW = PAD_ID  # the row of what is no n-gram of the text, because padding is part of it
@@ -88,6 +89,21 @@ def _rows(ids, config, seq, take, where, concatenate):
         bucket = config.vocab_size + total % config.ngram_buckets
         rows.append(where(ids[:, :count] > PAD_ID, bucket, NO_ROW))  # TF1 has no `!=` of tensors
     return concatenate(rows, 1)
+
+
+def used_rows(ids, config):
+    """The rows that a batch looks up.
+
+    Args:
+        ids: int32 [batch, seq_length].
+        config: ClassifierConfig.
+
+    Returns:
+        int32 [used], distinct, NO_ROW among them or not.
+    """
+    ids = trim_padding(ids, keep=config.ngrams)
+    rows = _rows(ids, config, tf.shape(ids)[1], tf.gather, tf.where_v2, tf.concat)
+    return tf.unique(tf.reshape(rows, [-1]))[0]
 
 
 def inverse_document_frequencies(ids, config):

@@ -10,16 +10,15 @@ import itertools
 import math
 import time
 
-from data.batches import grouping_gain
+from data.batches import wants_grouping
 from data.cnews_loader import batch_iter
 from data.encoding import lengths_of
 from data.errors import Failure
 from textclf import tensorflow_v1 as tf
 from textclf.evaluation import evaluate, macro_f1
 from textclf.monitor import MONITORS
+from textclf.pace import Pace
 from textclf.weights import Best, Snapshot
-
-_WORTHWHILE = 2.0  # times less to compute
 
 
 class DivergedError(Failure):
@@ -102,17 +101,6 @@ class Listener:
         """After an evaluation."""
 
 
-def _wants_grouping(model, lengths):
-    """Whether documents of similar length are to share a batch.
-
-    Such batches are less mixed: where they save little, they are not worth it.
-    """
-    choice, batch_size = model.config.group_lengths, model.config.batch_size
-    if choice == "auto":
-        return model.skips_padding and grouping_gain(lengths, batch_size) >= _WORTHWHILE
-    return choice == "yes"
-
-
 class _StopRequestedError(Exception):
     """Carries a request to stop out of the loop."""
 
@@ -121,7 +109,18 @@ class Trainer:
     """Trains a model and keeps its weights: those with the best validation score, the latest."""
 
     def __init__(
-        self, model, weights, train_data, val_data, *, seed, metrics, listener, prepare=None
+        self,
+        model,
+        weights,
+        train_data,
+        val_data,
+        *,
+        seed,
+        metrics,
+        listener,
+        prepare=None,
+        pace=None,
+        team=None,
     ):
         """
         Args:
@@ -133,7 +132,11 @@ class Trainer:
             listener: Listener.
             prepare: function from the session to None, called once the variables of a new training
                 have their random start; None for nothing to do.
+            pace: Pace of saving between evaluations; None for none.
+            team: cluster.Team that trains together, all with a Trainer; None for one process.
         """
+        self._pace = pace or Pace()
+        self._team = team
         self._prepare = prepare
         self._model = model
         self._config = model.config
@@ -144,7 +147,10 @@ class Trainer:
         self._metrics = metrics
         self._listener = listener
         lengths = lengths_of(train_data[0])
-        self._lengths = lengths if _wants_grouping(model, lengths) else None
+        grouped = wants_grouping(
+            model.config.group_lengths, lengths, model.config.batch_size, model.skips_padding
+        )
+        self._lengths = lengths if grouped else None
         self._steps_per_epoch = math.ceil(len(train_data[0]) / model.config.batch_size)
         self._monitor = MONITORS[model.config.monitor]
         self._total_steps = self._steps_per_epoch * max(
@@ -181,10 +187,12 @@ class Trainer:
         self._start_s = time.monotonic()
         if start is None:
             session.run(tf.global_variables_initializer())
-            self._model.count(session, self._train_data[0])
             if self._prepare is not None:
                 self._prepare(session)
-        else:
+            self._model.count(session, self._train_data[0])
+        if self._team is not None:
+            start = self._team.begin(session, start)
+        if start is not None:
             self._step, self._evaluated, self._best = start.step, start.evaluated, start.best
             self._start_s -= start.elapsed_s
         try:
@@ -235,24 +243,33 @@ class Trainer:
             dropout_seed=[self._seed, self._step],
             progress=self._step / self._total_steps,
         )
-        if self._step % self._config.save_per_batch == 0:
-            _, loss, accuracy = session.run([model.optim, model.loss, model.acc], feed)
-            self._check_finite(loss)
+        due = self._step % self._config.save_per_batch == 0
+        fetches = {name: model.step[name] for name in ("optim", "loss", "accuracy")[: 2 + due]}
+        if self._team is None:
+            found, (stop, save) = session.run(fetches, feed), self._wishes()
+        else:
+            found, (stop, save) = self._team.run(session, fetches, feed, self._wishes())
+        self._check_finite(found["loss"])
+        if due:
             self._metrics.add(
                 {
                     "step": self._step,
                     "split": "train",
-                    "loss": float(loss),
-                    "accuracy": float(accuracy),
+                    "loss": float(found["loss"]),
+                    "accuracy": float(found["accuracy"]),
                 }
             )
-        else:
-            _, loss = session.run([model.optim, model.loss], feed)
-            self._check_finite(loss)
         self._step += 1
         self._evaluated = False
         self._listener.step(self._step)
-        self._check_stop()
+        if stop:
+            raise _StopRequestedError
+        if save:
+            self._save(session)
+
+    def _wishes(self):
+        """(stop, save): whether to, after the step at hand."""
+        return self._stop_requested, self._pace.is_due(self._step + 1)
 
     def _check_finite(self, loss):
         if math.isfinite(loss):
@@ -295,7 +312,9 @@ class Trainer:
         """Scores a batch and the validation split; returns Progress, which is in the metrics."""
         model = self._model
         train_loss, train_accuracy = session.run([model.loss, model.acc], model.feed(*batch))
-        validation = evaluate(session, model, *self._val_data, after_batch=self._check_stop)
+        validation = evaluate(
+            session, model, *self._val_data, after_batch=self._check_stop, team=self._team
+        )
         self._check_finite(validation.loss)
         progress = Progress(
             step=self._step,
@@ -320,6 +339,9 @@ class Trainer:
 
     def _save(self, session):
         """Saves weights and scores as they are; returns their Snapshot."""
+        if self._team is not None:
+            self._team.check_equal(session, self._step)
+        self._pace.saved()
         self._metrics.flush()
         snapshot = Snapshot(
             step=self._step,

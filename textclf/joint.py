@@ -1,0 +1,100 @@
+"""What a worker does otherwise than a training of one process: where it starts, what it writes."""
+
+from pathlib import Path
+
+from textclf import loading, meeting, runtime
+from textclf import tensorflow_v1 as tf
+from textclf.checkpoint import Origin
+from textclf.cluster import Team
+
+
+def form(role, session_config, model_name, config, seed, data):
+    """Meets the other workers; returns the Team, or None if there is no role.
+
+    Raises:
+        Failure: a worker is about to train something else, or does not come.
+    """
+    if role is None:
+        return None
+    team = Team(role, session_config)
+    team.meet(meeting.describe(model_name, config, seed, data))
+    return team
+
+
+class Follower:
+    """Stands for the run directory, and for its weights, where the chief writes them."""
+
+    best, snapshots = None, ()
+
+    def __init__(self, path, config, seed, data):
+        """
+        Args:
+            path: Path, the run directory of the chief.
+            config: ClassifierConfig.
+            seed: int.
+            data: TrainingData.
+        """
+        self.path, self.config, self.categories = Path(path), config, data.categories
+        self.weights = self
+        weights = loading.class_weights(data.train[1], config)
+        self.origin = Origin(seed, {}, data.fingerprints, board="", class_weights=weights)
+
+    def save(self, session, snapshot, best):
+        """Saves nothing."""
+
+
+class NoMetrics:
+    """Metrics of a worker that is not the chief: nothing is written."""
+
+    records = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def add(self, record):
+        """Writes nothing."""
+
+    def flush(self):
+        """Does nothing."""
+
+
+def starter(model, model_class, run, then):
+    """A function that gives a session's variables the random start that one worker alone has.
+
+    TensorFlow draws by the number that an operation has in its graph, and in the graph of several
+    workers there are more; so the start is that of a graph without them.
+
+    Args:
+        model: TextClassifier of the session.
+        model_class: its class.
+        run: RunDirectory.
+        then: function from the session to None that is called afterwards, or None.
+
+    Returns:
+        function from a tf.Session to None.
+    """
+
+    def start(session):
+        config, seed = run.config, run.origin.seed
+        with (
+            runtime.seeded_graph(seed).as_default() as graph,
+            tf.Session(graph=graph) as alone,
+        ):
+            plain = model_class(config, class_weights=run.origin.class_weights)
+            alone.run(tf.global_variables_initializer())
+            values = alone.run(plain.variables)
+        variables = [model.variables[name] for name in values]
+        session.run(
+            [variable.initializer for variable in variables],
+            {
+                variable.initializer.inputs[1]: values[name]
+                for name, variable in zip(values, variables, strict=True)
+            },
+        )
+        if then is not None:
+            then(session)
+
+    return start
