@@ -35,19 +35,19 @@ def group_by_length(order, lengths, batch_size, random):
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def wants_grouping(choice, lengths, batch_size, saves):
+def wants_grouping(model, lengths):
     """Whether documents of similar length are to share a batch.
 
     Such batches are less mixed: where they save little, they are not worth it.
 
     Args:
-        choice: "yes", "no", or "auto" for where they save enough.
+        model: its config says "yes", "no", or "auto" for where they save enough; it says itself
+            whether padding that a batch shares costs nothing.
         lengths: int array [n], n >= 1.
-        batch_size: int.
-        saves: bool, whether padding that a batch shares costs nothing.
     """
+    choice, batch_size = model.config.group_lengths, model.config.batch_size
     if choice == "auto":
-        return saves and grouping_gain(lengths, batch_size) >= _WORTHWHILE
+        return model.skips_padding and grouping_gain(lengths, batch_size) >= _WORTHWHILE
     return choice == "yes"
 
 

@@ -93,8 +93,9 @@ def test_the_module_table_of_the_readme_is_true():
 LAYERS = [
     {"data.lazy_numpy", "data.files", "data.errors", "data.batches", "textclf.tensorflow_v1"},
     {"data.options", "data.command", "data.documents", "textclf.compiled", "textclf.monitor"},
-    {"data.lines", "data.words", "data.label_sets"},
-    {"data.rows", "data.source"},
+    {"textclf.collective", "textclf.meeting", "textclf.pace"},
+    {"data.lines", "data.words", "data.label_sets", "textclf.peers"},
+    {"data.rows", "data.source", "textclf.stopping", "textclf.supervisor"},
     {"data.formats", "data.vocabulary", "textclf.recurrence"},
     {"data.splits", "data.encoding", "data.near_duplicates", "textclf.lookup"},
     {
@@ -116,9 +117,15 @@ LAYERS = [
     {"textclf.flags", "textclf.embedding", "textclf.sealed", "textclf.multilabel"},
     {"textclf.results", "textclf.bound"},
     {"textclf.classifier", "textclf.weights", "textclf.metrics", "textclf.abstention"},
-    {"textclf.held_out"},
+    {"textclf.held_out", "textclf.cluster"},
     {"textclf.checkpoint", "textclf.loading", "textclf.tally"},
-    {"textclf.original", "textclf.shards", "textclf.output", "textclf.attribution"},
+    {
+        "textclf.original",
+        "textclf.shards",
+        "textclf.output",
+        "textclf.attribution",
+        "textclf.joint",
+    },
     {"textclf.evaluation"},
     {"textclf.calibration", "textclf.thresholds"},
     {"textclf.exported"},
@@ -132,7 +139,7 @@ LAYERS = [
     {"bench.outside", "bench.pytorch_reference", "bench.tensorflow1_reference"},
     {"bench.tensorflow1", "bench.memory"},
     {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading"},
-    {"bench.abstention", "bench.deletion"},
+    {"bench.abstention", "bench.deletion", "bench.scaling"},
     {"bench.folds", "bench.significance", "bench.baselines"},
     {"bench.accuracy"},
 ]

@@ -22,7 +22,6 @@ from textclf.sealed import CheckpointError
 
 # What a resumed training may change: when it ends. All else is as it began.
 RESUMABLE = ("num_epochs", "require_improvement")
-_SIGNALLED = 128  # plus a signal's number: the status of a program that it has ended, in a shell
 
 
 def main(config_class, model_class, arguments=None):
@@ -190,7 +189,17 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
 
 def _run_training(run, data, model_class, session_config, console, options, team):
     """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import calibration, cluster, embedding, joint, metrics, pace, thresholds, training
+    from textclf import (
+        calibration,
+        cluster,
+        embedding,
+        joint,
+        metrics,
+        pace,
+        stopping,
+        thresholds,
+        training,
+    )
 
     seed, writes = run.origin.seed, team is None or team.is_chief
     with (
@@ -236,7 +245,7 @@ def _run_training(run, data, model_class, session_config, console, options, team
                 pace=pace.Pace(options.save_every),
                 team=team,
             )
-            with _stopping_at_signals(trainer, console) as caught:
+            with stopping.at_signals(trainer, console) as caught:
                 outcome = trainer.train(session, start)
         if writes and outcome.best is not None and outcome.reason != "interrupted":
             measure = thresholds.choose if run.config.multi_label else calibration.calibrate
@@ -244,29 +253,6 @@ def _run_training(run, data, model_class, session_config, console, options, team
         if team is not None:
             team.part_from(session)
     return _report_outcome(outcome, run, caught, console)
-
-
-@contextlib.contextmanager
-def _stopping_at_signals(trainer, console):
-    """Within the block a first SIGINT or SIGTERM asks the trainer to stop; a second one ends the
-    process, which the run directory survives at any moment. Yields a list that receives the first.
-    """
-    caught = []
-
-    def ask(number, _):
-        if caught:
-            console.show_cursor()
-            os._exit(_SIGNALLED + number)
-        caught.append(number)
-        remark("Stopping after this batch; the same again stops at once.")
-        trainer.stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _new_folder(parent):
@@ -298,7 +284,7 @@ def _report_outcome(outcome, run, caught, console):
         f"curves: tensorboard --logdir {run.origin.board}{go_on}"
     )
     # Another worker's machine may have been asked to stop.
-    return _SIGNALLED + (caught or [signal.SIGTERM])[0] if stopped else 0
+    return peers.SIGNALLED + (caught or [signal.SIGTERM])[0] if stopped else 0
 
 
 def test(parsed, config_class, model_class):

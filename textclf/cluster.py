@@ -15,6 +15,7 @@ import stat
 import time
 
 from data import lazy_numpy as np
+from data.command import remark
 from data.errors import Failure
 from textclf import meeting
 from textclf import tensorflow_v1 as tf
@@ -76,6 +77,7 @@ class Team:
             _keep_to_loopback(_listening() - before)
         self._server.start()
         self._notes = Notes()
+        self._sent = []  # bytes of the gradients of each step
         self._exchange = self._patient_exchange = None
 
     @property
@@ -132,7 +134,7 @@ class Team:
                 [np.frombuffer(json.dumps(start and dataclasses.asdict(start)).encode(), np.uint8)]
             )
             told = len(told).to_bytes(8, "little") + told + _pack(session.run(variables))
-        told = self._gather(session, told)[0]
+        told = self._gather(session, told, self._patient_exchange)[0]  # the chief has more to do
         end = 8 + int.from_bytes(told[:8], "little")
         values = _unpack(told[end:])
         session.run(
@@ -197,13 +199,17 @@ class Team:
         """
         part = self.part
         got = session.run(
-            {**fetches, "agreed": part.agreed},
+            {**fetches, "agreed": part.agreed, "sent": part.sent_bytes},
             {**feed, part.shared: True, part.flags: [float(wish) for wish in wishes]},
         )
+        self._sent.append(int(got.pop("sent")))
         return got, tuple(bool(wish) for wish in got.pop("agreed"))
 
     def part_from(self, session):
-        """Waits until all workers are done; the chief may take longer."""
+        """Waits until all workers are done; the chief may take longer. Tells what was sent."""
+        if self.is_chief and self._sent:
+            mean = sum(self._sent) / len(self._sent)
+            remark(f"Gradients added up among {self.size} workers: {mean / 1e6:.3g} MB a step")
         self._gather(session, b"", self._patient_exchange)
         time.sleep(_LINGER_S)  # others may be about to fetch the last of it
 

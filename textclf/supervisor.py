@@ -22,10 +22,9 @@ from pathlib import Path
 
 from data.command import EXIT_INTERRUPTED, remark
 from data.errors import ConfigError, Failure
-from textclf.peers import LIFELINE_VARIABLE, LOST_STATUS, Notes, Role, deal_cores
+from textclf.peers import LIFELINE_VARIABLE, LOST_STATUS, SIGNALLED, Notes, Role, deal_cores
 
-_SIGNALLED = 128  # plus a signal's number: the status of a program that it has ended, in a shell
-_STOPPED = (EXIT_INTERRUPTED, _SIGNALLED + signal.SIGTERM)  # at the end of a step, as asked
+_STOPPED = (EXIT_INTERRUPTED, SIGNALLED + signal.SIGTERM)  # at the end of a step, as asked
 _POLL_S = 0.05
 _GRACE_S = 5  # for the others to end by themselves, and so to tell why
 _LONGEST_PAUSE_S = 30
@@ -81,7 +80,7 @@ class _AskedToStop:
         if self.number is not None:
             for worker in self.workers:
                 worker.process.kill()
-            os._exit(_SIGNALLED + number)
+            os._exit(SIGNALLED + number)
         self.number = number
         for worker in self.workers:
             with contextlib.suppress(ProcessLookupError):
@@ -180,7 +179,7 @@ class _Supervisor:
                 return status
             if self._asked.number is not None:
                 remark(f"Stopped: {why}; --resume goes on from {self._last_save()}.")
-                return _SIGNALLED + self._asked.number
+                return SIGNALLED + self._asked.number
             reasons = [note.reason for note in notes if note.reason]
             why = why or f"a worker was lost: {reasons[0] if reasons else 'no reason given'}"
             if in_a_row == self._options.restarts:
@@ -264,7 +263,7 @@ class _Supervisor:
             return failed.process.returncode, ""
         asked = self._asked.number
         if asked and all(status in (*_STOPPED, -asked) for status in statuses):
-            return _SIGNALLED + asked, ""  # some before there was a step to finish
+            return SIGNALLED + asked, ""  # some before there was a step to finish
         done = statuses[0] == 0 and self._workers[0].role.is_chief
         if not done and (killed or stuck or LOST_STATUS in statuses):
             return LOST_STATUS, why

@@ -147,10 +147,7 @@ class Trainer:
         self._metrics = metrics
         self._listener = listener
         lengths = lengths_of(train_data[0])
-        grouped = wants_grouping(
-            model.config.group_lengths, lengths, model.config.batch_size, model.skips_padding
-        )
-        self._lengths = lengths if grouped else None
+        self._lengths = lengths if wants_grouping(model, lengths) else None
         self._steps_per_epoch = math.ceil(len(train_data[0]) / model.config.batch_size)
         self._monitor = MONITORS[model.config.monitor]
         self._total_steps = self._steps_per_epoch * max(
@@ -312,9 +309,8 @@ class Trainer:
         """Scores a batch and the validation split; returns Progress, which is in the metrics."""
         model = self._model
         train_loss, train_accuracy = session.run([model.loss, model.acc], model.feed(*batch))
-        validation = evaluate(
-            session, model, *self._val_data, after_batch=self._check_stop, team=self._team
-        )
+        ways = {"after_batch": self._check_stop, "team": self._team}
+        validation = evaluate(session, model, *self._val_data, **ways)
         self._check_finite(validation.loss)
         progress = Progress(
             step=self._step,
