@@ -136,6 +136,7 @@ LAYERS = [
     {"textclf.cli", "textclf.bulk"},
     {"predict", "run_cnn", "run_rnn", "bench.reference"},
     {"bench.models", "bench.side_by_side", "bench.worker"},
+    {"bench.scaling_worker"},
     {"bench.outside", "bench.pytorch_reference", "bench.tensorflow1_reference"},
     {"bench.tensorflow1", "bench.memory"},
     {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading"},

@@ -13,7 +13,7 @@ result is that of the whole batch.
 
 from textclf import tensorflow_v1 as tf
 
-_GRADIENTS, _BYTES = 1, 2  # group keys: who takes part is the same, the data is not
+GRADIENTS, _BYTES = 1, 2  # group keys: who takes part is the same, the data is not
 _ROWS = 1024  # sparse gradients are padded to a multiple of so many rows, so that sizes are few
 _FLOAT_BYTES = 4
 
@@ -115,7 +115,7 @@ class Part:
         flat = tf.concat(pieces, 0)
         self.sent_bytes = tf.size(flat) * _FLOAT_BYTES
         total = tf.split(
-            add_up(flat, self._count, _GRADIENTS, self._timeout_s), tf.stack(sizes), num=len(sizes)
+            add_up(flat, self._count, GRADIENTS, self._timeout_s), tf.stack(sizes), num=len(sizes)
         )
         dense_sums = iter(
             tf.reshape(summed, g.shape) for summed, g in zip(total, dense, strict=False)

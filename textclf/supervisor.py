@@ -207,7 +207,7 @@ class _Supervisor:
     def _start_all(self):
         options = self._options
         count = options.workers
-        addresses = self._machines.workers(count) or _free_addresses(count)
+        addresses = self._machines.workers(count) or free_addresses(count)
         cores = deal_cores(count)
         self._workers.clear()
         for number in range(count):
@@ -286,7 +286,7 @@ class _Supervisor:
         return None
 
 
-def _free_addresses(count):
+def free_addresses(count):
     """Addresses of ports of this machine alone that are free now, list of str."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
