@@ -21,7 +21,7 @@ from pathlib import Path
 from data.errors import Failure
 from tests import kill_campaign, together
 
-SHORT = ["--num-epochs", "6", "--print-per-batch", "40", "--batch-size", "64"]
+SHORT = ["--num-epochs", "2", "--print-per-batch", "40", "--batch-size", "64"]
 SHORT += [
     "--seq-length",
     "40",

@@ -58,7 +58,7 @@ class SpySession(tf.Session):
         self.optimised_with = []
 
     def run(self, fetches, feed_dict=None, **options):
-        fetched = fetches if isinstance(fetches, list) else [fetches]
+        fetched = fetches.values() if isinstance(fetches, dict) else [fetches]
         if any(fetch is self._model.optim for fetch in fetched):
             self.optimised_with.append(feed_dict[self._model.keep_prob])
         return super().run(fetches, feed_dict, **options)

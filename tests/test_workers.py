@@ -136,8 +136,10 @@ def test_a_worker_that_differs_is_refused_by_name_and_nothing_is_written(alone, 
 class Hosts:
     """Two network namespaces that a pair of veth joins."""
 
-    names = ("textclf-a", "textclf-b")
     addresses = ("10.213.0.1:2222", "10.213.0.2:2222")
+
+    def __init__(self):
+        self.names = [f"textclf-{os.getpid()}-{index}" for index in range(2)]
 
     def __enter__(self):
         try:
@@ -172,9 +174,9 @@ class Hosts:
         subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
-def _supervise(index, folder, command):
+def _supervise(name, index, folder, command):
     """Is a supervisor on a host."""
-    with Path(f"/run/netns/{Hosts.names[index]}").open() as namespace:
+    with Path(f"/run/netns/{name}").open() as namespace:
         assert ctypes.CDLL(None).setns(namespace.fileno(), 0) == 0
     os.dup2(os.open(folder / f"supervisor-{index}.txt", os.O_WRONLY | os.O_CREAT), 2)
     os._exit(
@@ -199,7 +201,9 @@ def test_two_hosts_whose_link_goes_down_end_as_one(alone):
             shutil.copytree(alone / "tiny", folder / "tiny")
             command = ["run_cnn.py", *TRAIN, "--num-epochs", str(EPOCHS), "--save-every", "3"]
             processes.append(
-                together.server().Process(target=_supervise, args=(index, folder, command))
+                together.server().Process(
+                    target=_supervise, args=(hosts.names[index], index, folder, command)
+                )
             )
             processes[-1].start()
         cut = _once_saved(folders[0] / RUN / "state.json", 24, lambda: hosts.cut(12))
