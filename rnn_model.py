@@ -1,4 +1,4 @@
-"""The recurrent text classifier: layers of GRU or LSTM over characters, read at the last step."""
+"""The recurrent text classifier: layers of GRU or LSTM over characters, and what they end with."""
 
 import dataclasses
 import types
@@ -74,7 +74,8 @@ class TextRNN(TextClassifier):
     """Recurrent text classifier.
 
     Source: Cho et al. 2014, arXiv:1406.1078 (GRU); Hochreiter and Schmidhuber 1997 (LSTM); Zaremba
-        et al. 2014, arXiv:1409.2329, for dropout between layers but not along time.
+        et al. 2014, arXiv:1409.2329, for dropout between layers but not along time; Lai et al.
+        2015 for config.num_filters, see layers.conv1d_max_of_states.
     """
 
     name = "textrnn"
