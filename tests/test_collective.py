@@ -22,7 +22,9 @@ MODELS = {
     ),
     "gru, several labels, frozen vectors": (
         TextRNN,
-        lambda: TRNNConfig(**SIZES, **BEST, multi_label=True, num_layers=2, **FROZEN),
+        lambda: TRNNConfig(
+            **SIZES, **BEST, multi_label=True, num_filters=5, kernel_size=2, **FROZEN
+        ),
         None,
     ),
 }
