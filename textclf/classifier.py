@@ -1,5 +1,6 @@
 """The part of the graph that every text classifier shares; a model adds `encode`."""
 
+from data.errors import ConfigError
 from textclf import layers, multilabel, ngrams
 from textclf import tensorflow_v1 as tf
 from textclf.lookup import trim_padding
@@ -61,6 +62,11 @@ class TextClassifier:
                 "`with tf.Graph().as_default():`, or after tf.compat.v1.disable_eager_execution()"
             )
         config.check()
+        if config.ngrams < 0:
+            raise ConfigError(
+                f"ngrams {config.ngrams}: stands for a number that training documents tell, see "
+                "ngrams.longest_for; give that, or 0 for no n-grams"
+            )
         self.config = config
         self._training = training
         self._dropouts = 0

@@ -128,8 +128,11 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
     given = dict(vars(parsed))
     if options.recipe != TrainOptions.recipe:
         given.pop("vocab_size")  # as many as the data has
+    # What the documents have made of these stays.
     if not given.get("ngram_weight", True):
-        given.pop("ngram_weight")  # what the number of documents has made of 0
+        given.pop("ngram_weight")
+    if given.get("ngrams", 0) < 0:
+        given.pop("ngrams")
     epochs = given.get("num_epochs", run.config.num_epochs)
     if run.config.decay and epochs != run.config.num_epochs:
         raise ConfigError(
