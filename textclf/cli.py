@@ -291,23 +291,37 @@ def test(parsed, config_class, model_class):
             reads = held_out.count_read(run, documents)
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, encoded.ids, y)
+            weights = session.run(model.variables)
         if run.config.multi_label:
-            _print_sets(result, run, step, reads, console)
-            return 0
-        print(console.TEST_LINE.format(result.loss, result.accuracy))
+            result = _print_sets(result, run, step, reads, console)
+        else:
+            _print_test(result, run, reads, console)
         if reads is not None:
-            print(reads)
-        if run.config.class_weights != "none":
-            remark("The loss is not weighted by category; that in training was.")
-        print("Precision, Recall and F1-Score...")
-        print(evaluation.classification_report(result, run.categories))
-        print("Confusion Matrix...")
-        print(evaluation.confusion_matrix(result, len(run.categories)))
+            from textclf.report import write_report
+
+            about = (run, model_class.name, step, documents, encoded)
+            write_report(*about, result, reads, weights=weights)
     return 0
 
 
+def _print_test(result, run, reads, console):
+    """Prints the test of a model of one category a document."""
+    from textclf import evaluation
+
+    print(console.TEST_LINE.format(result.loss, result.accuracy))
+    if reads is not None:
+        print(reads)
+    if run.config.class_weights != "none":
+        remark("The loss is not weighted by category; that in training was.")
+    print("Precision, Recall and F1-Score...")
+    print(evaluation.classification_report(result, run.categories))
+    print("Confusion Matrix...")
+    print(evaluation.confusion_matrix(result, len(run.categories)))
+
+
 def _print_sets(result, run, step, reads, console):
-    """Prints the test of a model of several labels, at its thresholds; `result` is at 0.5."""
+    """Prints the test of a model of several labels, and returns it at its thresholds; `result` is
+    at 0.5."""
     from textclf import evaluation, thresholds
 
     chosen = thresholds.read_thresholds(run, step)
@@ -325,3 +339,4 @@ def _print_sets(result, run, step, reads, console):
     print(evaluation.set_report(result, run.categories))
     print("Every category by itself...")
     print(evaluation.set_counts(result, run.categories))
+    return result

@@ -88,26 +88,51 @@ class Metrics:
         self._writers[name].write(event.SerializeToString())
 
 
+def read_curves(file):
+    """The curves of a metrics.jsonl, as far as it can be read.
+
+    Args:
+        file: Path; where there is none there are no curves.
+
+    Returns:
+        dict from split ("train", "validation") to dict from score to (steps, values), two lists;
+        the scores are those of TensorBoard.
+    """
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    curves = {split: {} for split in _SPLITS}
+    with contextlib.suppress(CheckpointError):
+        for number, line in enumerate(lines, start=1):
+            record = _parse(file, number, line)
+            for tag in _CURVES:
+                if tag in record:
+                    steps, values = curves[record["split"]].setdefault(tag, ([], []))
+                    steps.append(record["step"])
+                    values.append(record[tag])
+    return curves
+
+
 def _read(file, count):
     """The first records of a metrics.jsonl; a warning is logged if it has not so many."""
     lines = file.read_bytes().splitlines()[:count] if count and file.exists() else []
     if len(lines) < count:
         _logger.warning("%s: %d lines are missing; going on without", file, count - len(lines))
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            numbers = [record[name] for name in ("step", "loss", "accuracy")]
-            whole = record["split"] in _SPLITS and all(isinstance(n, (int, float)) for n in numbers)
-        except (ValueError, KeyError, TypeError):
-            whole = False
-        if not whole:
-            raise CheckpointError(
-                f"{file}:{number}: not as written; restore the file, or remove it to go on without "
-                "the scores until now"
-            )
-        records.append(record)
-    return records
+    return [_parse(file, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _parse(file, number, line):
+    """The record of a line; CheckpointError if it is none."""
+    try:
+        record = json.loads(line)
+        numbers = [record[name] for name in ("step", "loss", "accuracy")]
+        whole = record["split"] in _SPLITS and all(isinstance(n, (int, float)) for n in numbers)
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise CheckpointError(
+            f"{file}:{number}: not as written; restore the file, or remove it to go on without "
+            "the scores until now"
+        )
+    return record
 
 
 def _open_events(folder):
