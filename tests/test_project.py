@@ -122,7 +122,7 @@ LAYERS = [
     {"textclf.original", "textclf.shards", "textclf.output", "textclf.attribution"},
     {"textclf.evaluation", "textclf.comparison_data"},
     {"textclf.calibration", "textclf.thresholds"},
-    {"textclf.exported", "textclf.report_charts"},
+    {"textclf.exported", "textclf.report_charts", "textclf.board"},
     {"textclf.training", "textclf.prediction", "textclf.litert", "textclf.agreement"},
     {"textclf.console", "textclf.export", "textclf.explanation", "cnn_model", "rnn_model"},
     {"textclf.explanation_text", "textclf.explanation_html"},

@@ -28,7 +28,6 @@ PALETTE = {
 INK, FAINT, LINE, PAGE, WRONG, RIGHT, *SERIES = PALETTE
 _POINT = 1 / 72  # inch; CSS has 96 pixels to it
 _TEXT = 9.0  # points, 12 pixels
-_NUMBERED = 30  # categories: of more, the numbers in a PNG could not be read
 _LONGEST_NAME = 9.0  # ems of a category's name beside a chart
 
 
@@ -122,6 +121,7 @@ class Chart:
         """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+        self._figure.patch.set(visible=True, facecolor="white")
         canvas = FigureCanvasAgg(self._figure)
         self._figure.set_dpi(dots)
         out = io.BytesIO()

@@ -4,6 +4,7 @@ Axes: n documents, C categories.
 """
 
 import dataclasses
+import functools
 
 from data import lazy_numpy as np
 from data.documents import Documents
@@ -79,17 +80,17 @@ class Tested:
         """list of C str."""
         return self.run.categories
 
-    @property
+    @functools.cached_property
     def right(self):
         """bool array [n], whether a document was given what it has and nothing else."""
         return (self.labels == self.given).all(axis=1)
 
-    @property
+    @functools.cached_property
     def spoken_ids(self):
         """int array [n], the category that speaks for a document, see multilabel.best_ids."""
         return best_ids(self.probabilities, self.thresholds)
 
-    @property
+    @functools.cached_property
     def confidences(self):
         """float32 array [n], the probability of that category."""
         return self.probabilities[np.arange(len(self.labels)), self.spoken_ids]

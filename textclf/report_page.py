@@ -33,8 +33,8 @@ def render(tested, weights):
         str.
     """
     run = tested.run
-    title = f"{tested.name}: {run.path.resolve().name}"
-    about = f"{run.path}, weights of step {tested.step}, tested on {tested.documents.name}"
+    title = f"Test of {run.path}"
+    about = f"{tested.name}, weights of step {tested.step}, on {tested.documents.name}"
     several = run.config.multi_label
     body = [
         page.heading(title, about),
