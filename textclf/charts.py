@@ -46,8 +46,8 @@ def check_installed():
 
 
 def width_of(text):
-    """About how wide a text is, in ems: wide (Chinese) characters take one, others 0.56."""
-    return sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.56 for c in text)
+    """About how wide a text is, in ems: wide (Chinese) characters take one, others 0.62."""
+    return sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.62 for c in text)
 
 
 def shorten(text, most=_LONGEST_NAME):
@@ -101,7 +101,14 @@ class Chart:
 
     def legend(self, **where):
         """Names what has a label."""
-        self.axes.legend(frameon=False, labelcolor=INK, handlelength=1.6, **where)
+        self.axes.legend(
+            facecolor=PAGE,
+            edgecolor="none",
+            framealpha=0.8,
+            labelcolor=INK,
+            handlelength=1.6,
+            **where,
+        )
 
     def svg(self, title):
         """The drawing as an element for a page.

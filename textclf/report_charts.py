@@ -45,10 +45,13 @@ def curves(lines, y, *, best=None, percent=False):
     if percent:
         chart.axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     chart.label("steps", y)
-    # Matplotlib leaves out names that begin with an underscore.
-    shown = [re.sub("^_", "\u200b_", shorten(name, 22)) for name in drawn]
-    chart.legend(handles=list(drawn.values()), labels=shown, loc="best")
+    chart.legend(handles=list(drawn.values()), labels=_legend_names(drawn), loc="best")
     return chart.svg(f"{y} in the course of the training")
+
+
+def _legend_names(names):
+    """Names for a legend; Matplotlib leaves out those that begin with an underscore."""
+    return [re.sub("^_", "\u200b_", shorten(name, 22)) for name in names]
 
 
 def heat_map(counts, names, link):
@@ -205,6 +208,7 @@ def differences(rows, names):
     height = len(rows) * (12 + 8 * bars)
     chart = Chart(_WIDTH + margin, height + 34, left=margin, right=14, top=6, bottom=28)
     axes = chart.axes
+    drawn = []
     for at, (_, values) in enumerate(rows):
         for run, value in enumerate(values):
             thick = 0.72 / bars
@@ -212,9 +216,8 @@ def differences(rows, names):
             colour = SERIES[(run + 1) % _MOST_NAMED]
             if bars == 1:
                 colour = RIGHT if value >= 0 else WRONG
-            axes.add_patch(
-                Rectangle(corner, abs(value), thick * 0.9, facecolor=colour, linewidth=0)
-            )
+            bar = Rectangle(corner, abs(value), thick * 0.9, facecolor=colour, linewidth=0)
+            drawn.append(axes.add_patch(bar))
     most = max([abs(value) for _, values in rows for value in values] + [0.01]) * 1.1
     axes.set(xlim=(-most, most), ylim=(len(rows) - 0.4, -0.6))
     axes.axvline(0, color=LINE, linewidth=1)
@@ -223,6 +226,8 @@ def differences(rows, names):
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.1f}".replace("+0.0", "0"))
     chart.grid("x")
     chart.label("change of F1, points")
+    if bars > 1:
+        chart.legend(handles=drawn[:bars], labels=_legend_names(names), loc="lower left")
     return chart.svg("Change of F1 by category")
 
 
