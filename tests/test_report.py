@@ -72,6 +72,21 @@ def tested(request, tmp_path_factory):
     return folder
 
 
+def test_a_recurrent_model_has_a_report_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for split, count in (("train", 12), ("val", 4), ("test", 9)):
+        _write(tmp_path / f"{split}.jsonl", _rows(count, False), False)
+    flags = ["--num-epochs", "1", "--num-layers", "1", "--save-dir", "rnn"]
+    train = ["run_rnn", "train", "--data-dir", ".", *TINY_FLAGS, *flags]
+    assert in_process(capsys, *train)[0] == 0
+    status, _, err = in_process(capsys, "run_rnn", "test", "--save-dir", "rnn")
+    assert status == 0
+    assert err.splitlines()[-1] == "Report: rnn/report.html"
+    text = (tmp_path / "rnn" / report.FILE).read_text(encoding="utf-8")
+    assert '<mark class="' in text.split("The surest mistakes")[1].split("</section>")[0]
+    _check(text)
+
+
 class _Reader(html.parser.HTMLParser):
     """What a browser would make of a page."""
 
