@@ -1,13 +1,17 @@
 # make train   sets up .venv if needed and trains the CNN (more flags: make train ARGS="--num-epochs 3")
+# make board   shows all trainings in TensorBoard, http://localhost:6006 (more flags: make board ARGS="--port 7000")
 # make test    sets up .venv if needed, checks the style and runs the tests
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: train test
+.PHONY: train board test
 
 train: .venv/run-ready
 	$(BIN)/python run_cnn.py train $(ARGS)
+
+board: .venv/run-ready
+	$(BIN)/tensorboard --logdir tensorboard $(ARGS)
 
 test: .venv/dev-ready
 	$(BIN)/ruff check .

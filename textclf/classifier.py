@@ -71,7 +71,7 @@ class TextClassifier:
         self._training = training
         self._dropouts = 0
         self._class_weights = class_weights
-        self.progress = None
+        self.progress = self._rate = None
         classes = config.num_classes
         self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
         self.input_y = tf.placeholder(tf.float32, [None, classes], name="input_y")
@@ -190,7 +190,8 @@ class TextClassifier:
                 self._training_mean(self._cross_entropies(targets, logits)) for logits in outputs
             )
         rate = self._decay() if config.decay else 1.0
-        adam = tf.train.AdamOptimizer(config.learning_rate * rate)
+        self._rate = config.learning_rate * rate
+        adam = tf.train.AdamOptimizer(self._rate)
         if not config.ngrams:
             return adam.minimize(loss)
         # Weights of n-grams that a batch does not have stay as they are: that is less to do, and
@@ -203,6 +204,12 @@ class TextClassifier:
             descent.apply_gradients([(gradients[0], table)]),
             adam.apply_gradients(zip(gradients[1:], others, strict=True)),
         )
+
+    def learning_rate_at(self, session, share):
+        """The step size of Adam when a share of the training, float in [0, 1], is done; float."""
+        if self.progress is None:
+            return self._rate
+        return float(session.run(self._rate, {self.progress: share}))
 
     def _decay(self):
         """What the learning rates are multiplied by: up to 1 and down to 0, in straight lines."""

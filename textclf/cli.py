@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import signal
-import time
 from pathlib import Path
 
 from data.command import Parser, add_options, guard, remark
@@ -70,7 +69,7 @@ def train(parsed, config_class, model_class):
     if config.multi_label and "monitor" not in vars(parsed):
         config.monitor = "micro-f1"  # few sets are right as a whole at first
     config.check()
-    from textclf import console  # imports that a usage error need not wait for
+    from textclf import board, console  # imports that a usage error need not wait for
 
     print("Configuring TensorBoard and Saver...", flush=True)
     save_dir = Path(options.save_dir or default_save_dir(model_class))
@@ -97,13 +96,13 @@ def train(parsed, config_class, model_class):
                 seed=options.seed,
                 data=options.values_of("data"),
                 fingerprints=data.fingerprints,
-                board=str(_new_folder(TENSORBOARD_DIR / model_class.name)),
+                board=str(board.new_folder(TENSORBOARD_DIR / model_class.name)),
                 class_weights=loading.class_weights(data.train[1], config),
             ),
             data.division,
         )
         run.save_bad_lines("train", data.bad_lines)
-        return _run_training(run, data, model_class, session_config, console, resume=False)
+        return _run_training(run, data, model_class, session_config, console, options)
 
 
 def apply_recipe(parsed, config_class, recipe):
@@ -164,12 +163,12 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
     session_config = runtime.configure(options.device, deterministic=True)
     run.write_config()
     run.save_bad_lines("train", data.bad_lines)
-    return _run_training(run, data, model_class, session_config, console, resume=True)
+    return _run_training(run, data, model_class, session_config, console, options)
 
 
-def _run_training(run, data, model_class, session_config, console, *, resume):
+def _run_training(run, data, model_class, session_config, console, options):
     """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import calibration, embedding, metrics, thresholds, training
+    from textclf import board, calibration, embedding, metrics, thresholds, training
 
     seed = run.origin.seed
     with (
@@ -178,14 +177,17 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
     ):
         model = model_class(run.config, class_weights=run.origin.class_weights)
         start = None
-        if resume and run.weights.snapshots:
+        if options.resume and run.weights.snapshots:
             start = run.weights.restore_latest(session)
             run.weights.resume_from(start)
             remark(f"Resuming after step {start.step}.")
-        elif resume:
+        elif options.resume:
             remark("Nothing was saved before it stopped: starting from the beginning.")
         if run.origin.class_weights is not None:
             remark(loading.describe_weights(run.origin.class_weights, run.categories))
+        details = board.open_board(
+            run, model, len(data.train[0]), start, histograms=options.histograms
+        )
         print("Training and evaluating...", flush=True)
         with (
             console.TrainingPrinter() as printer,
@@ -194,6 +196,7 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
                 Path(run.origin.board),
                 graph,
                 keep=start.records if start else 0,
+                details=details,
             ) as scores,
         ):
             trainer = training.Trainer(
@@ -211,6 +214,7 @@ def _run_training(run, data, model_class, session_config, console, *, resume):
         if outcome.best is not None and outcome.reason != "interrupted":
             measure = thresholds.choose if run.config.multi_label else calibration.calibrate
             remark(measure(session, model, run, data).describe())
+        details.finish(session, outcome.reason)
     return _report_outcome(outcome, run, caught, console)
 
 
@@ -235,19 +239,6 @@ def _stopping_at_signals(trainer, console):
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _new_folder(parent):
-    """A folder of this run's own, named by the time of day."""
-    name = time.strftime("%Y%m%d-%H%M%S")
-    number = 1
-    while True:
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            number += 1
 
 
 def _report_outcome(outcome, run, caught, console):
@@ -294,23 +285,37 @@ def test(parsed, config_class, model_class):
             reads = held_out.count_read(run, documents)
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, encoded.ids, y)
+            weights = session.run(model.variables)
         if run.config.multi_label:
-            _print_sets(result, run, step, reads, console)
-            return 0
-        print(console.TEST_LINE.format(result.loss, result.accuracy))
+            result = _print_sets(result, run, step, reads, console)
+        else:
+            _print_test(result, run, reads, console)
         if reads is not None:
-            print(reads)
-        if run.config.class_weights != "none":
-            remark("The loss is not weighted by category; that in training was.")
-        print("Precision, Recall and F1-Score...")
-        print(evaluation.classification_report(result, run.categories))
-        print("Confusion Matrix...")
-        print(evaluation.confusion_matrix(result, len(run.categories)))
+            from textclf.report import write_report
+
+            about = (run, model_class.name, step, documents, encoded)
+            write_report(*about, result, reads, weights=weights)
     return 0
 
 
+def _print_test(result, run, reads, console):
+    """Prints the test of a model of one category a document."""
+    from textclf import evaluation
+
+    print(console.TEST_LINE.format(result.loss, result.accuracy))
+    if reads is not None:
+        print(reads)
+    if run.config.class_weights != "none":
+        remark("The loss is not weighted by category; that in training was.")
+    print("Precision, Recall and F1-Score...")
+    print(evaluation.classification_report(result, run.categories))
+    print("Confusion Matrix...")
+    print(evaluation.confusion_matrix(result, len(run.categories)))
+
+
 def _print_sets(result, run, step, reads, console):
-    """Prints the test of a model of several labels, at its thresholds; `result` is at 0.5."""
+    """Prints the test of a model of several labels, and returns it at its thresholds; `result` is
+    at 0.5."""
     from textclf import evaluation, thresholds
 
     chosen = thresholds.read_thresholds(run, step)
@@ -328,3 +333,4 @@ def _print_sets(result, run, step, reads, console):
     print(evaluation.set_report(result, run.categories))
     print("Every category by itself...")
     print(evaluation.set_counts(result, run.categories))
+    return result

@@ -17,12 +17,14 @@ class Evaluation:
         accuracy: float in [0, 1].
         label_ids: int64 array [n], the true categories.
         predicted_ids: int64 array [n].
+        probabilities: float32 array [n, num_classes], rows sum to 1; None where nobody kept them.
     """
 
     loss: float
     accuracy: float
     label_ids: "np.ndarray"
     predicted_ids: "np.ndarray"
+    probabilities: "np.ndarray | None" = None
 
 
 def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None):
@@ -44,15 +46,16 @@ def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None)
         return _evaluate_sets(session, model, x, y, batch_size, after_batch)
     total_loss = 0.0
     predicted_ids = np.empty(len(x), dtype=np.int64)
+    probabilities = np.empty(y.shape, dtype=np.float32)
     for rows in in_order_of_length(lengths_of(x), batch_size or model.evaluation_batch):
-        loss, predicted_ids[rows] = session.run(
-            [model.loss, model.y_pred_cls], model.feed(x[rows], y[rows])
+        loss, predicted_ids[rows], probabilities[rows] = session.run(
+            [model.loss, model.y_pred_cls, model.probabilities], model.feed(x[rows], y[rows])
         )
         total_loss += float(loss) * len(rows)
         after_batch()
     label_ids = np.argmax(y, axis=1)
     accuracy = float(np.mean(predicted_ids == label_ids))
-    return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids)
+    return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids, probabilities)
 
 
 def _evaluate_sets(session, model, x, y, batch_size, after_batch):

@@ -121,6 +121,11 @@ class TrainOptions(RunOptions, SkipOptions, DataOptions):
         "--num-epochs to go on with one that is done",
         group="output",
     )
+    histograms: bool = option(
+        False,
+        "show in TensorBoard how the weights are distributed, at every evaluation",
+        group="output",
+    )
 
     def check(self):
         super().check()

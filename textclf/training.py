@@ -294,6 +294,7 @@ class Trainer:
     def _measure(self, session, batch):
         """Scores a batch and the validation split; returns Progress, which is in the metrics."""
         model = self._model
+        self._metrics.evaluating(self._step)
         train_loss, train_accuracy = session.run([model.loss, model.acc], model.feed(*batch))
         validation = evaluate(session, model, *self._val_data, after_batch=self._check_stop)
         self._check_finite(validation.loss)
@@ -312,6 +313,7 @@ class Trainer:
         improved = self._monitor.is_better(progress, self._best, draw=self._config.decay)
         progress = dataclasses.replace(progress, improved=improved)
         self._metrics.add(progress.to_record())
+        self._metrics.evaluated(session, self._step, self._step / self._total_steps, validation)
         return progress
 
     def _macro_f1(self, validation):
