@@ -92,8 +92,9 @@ def test_the_module_table_of_the_readme_is_true():
 # Who may import whom, lowest first: a module imports from lower layers, or within its own.
 LAYERS = [
     {"data.lazy_numpy", "data.files", "data.errors", "data.batches", "textclf.tensorflow_v1"},
+    {"textclf.serve_batching", "textclf.serve_metrics", "textclf.serve_page"},
     {"data.options", "data.command", "data.documents", "textclf.compiled", "textclf.monitor"},
-    {"data.lines", "data.words", "data.label_sets"},
+    {"data.lines", "data.words", "data.label_sets", "textclf.serve_flags"},
     {"data.rows", "data.source"},
     {"data.formats", "data.vocabulary", "textclf.recurrence"},
     {"data.splits", "data.encoding", "data.near_duplicates", "textclf.lookup"},
@@ -125,6 +126,11 @@ LAYERS = [
     {"textclf.training", "textclf.prediction", "textclf.litert", "textclf.agreement"},
     {"textclf.console", "textclf.export", "textclf.explanation", "cnn_model", "rnn_model"},
     {"textclf.explanation_text", "textclf.explanation_html"},
+    {"textclf.serve_models", "textclf.serve_protocol"},
+    {"textclf.serve_answers", "textclf.serve_limits"},
+    {"textclf.serve_service"},
+    {"textclf.serve_app"},
+    {"textclf.serve"},
     {"textclf.prediction_flags", "textclf.answering"},
     {"textclf.cli", "textclf.bulk"},
     {"predict", "run_cnn", "run_rnn", "bench.reference"},
@@ -132,7 +138,7 @@ LAYERS = [
     {"bench.outside", "bench.pytorch_reference", "bench.tensorflow1_reference"},
     {"bench.tensorflow1", "bench.memory"},
     {"bench.train_step", "bench.epoch", "bench.prediction", "bench.loading"},
-    {"bench.abstention", "bench.deletion"},
+    {"bench.abstention", "bench.deletion", "bench.serving"},
     {"bench.folds", "bench.significance", "bench.baselines"},
     {"bench.accuracy"},
 ]
