@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests import exports
 from tests.exports import TEXTS, make_run
 from tests.serving import Api, service_of
 from textclf import export
@@ -110,3 +111,39 @@ def test_an_export_is_served_by_numpy(served, tmp_path):
         np.testing.assert_allclose(used.model.predict_proba(TEXTS), _probabilities(api), atol=1e-5)
         (found,) = used.explainer.explain(["球赛"])
         assert found.text == "球赛"
+
+
+def test_a_recurrent_model_is_served_and_explained_under_its_own_name(tmp_path):
+    predictor_class, _ = make_run(tmp_path / "run", "gru")
+    with service_of(tmp_path / "run", predictor_class, max_batch=1) as service:
+        api = Api(service)
+        rows = api("/v1/models/textrnn:predict", {"instances": TEXTS}).json()["predictions"]
+        expected = _of(predictor_class, tmp_path / "run")
+        np.testing.assert_allclose([row["probabilities"] for row in rows], expected, atol=1e-5)
+        (answer,) = api("/api/classify", {"texts": ["球赛"], "explain": True}).json()["answers"]
+    assert "".join(piece for piece, _ in answer["pieces"]) == "球赛"
+    assert api(PREDICT, {"instances": TEXTS}).status_code == 404
+
+
+def test_a_model_of_several_labels_gives_sets(tmp_path, monkeypatch):
+    several = {**exports._CNN, "multi_label": True}
+    monkeypatch.setitem(exports.KINDS, "several", (exports.CnnModel, exports.CHARACTERS, several))
+    predictor_class, _ = make_run(tmp_path / "run", "several")
+    with service_of(tmp_path / "run", predictor_class) as service:
+        api = Api(service)
+        assert api("/api/model").json()["several"]
+        rows = api(PREDICT, {"instances": TEXTS}).json()["predictions"]
+        answers = api("/api/classify", {"texts": ["球赛", " "], "explain": True}).json()["answers"]
+        outputs = api("/v1/models/textcnn/metadata").json()["metadata"]["signature_def"]
+    probabilities = _of(predictor_class, tmp_path / "run")
+    np.testing.assert_allclose([row["probabilities"] for row in rows], probabilities, atol=1e-6)
+    given = probabilities >= 0.5  # no other thresholds were chosen
+    assert given.any()
+    assert not given.all()
+    assert [row["given"] for row in rows] == given.tolist()
+    assert all(row.keys() == {"given", "probabilities", "known"} for row in rows)
+    assert outputs["signature_def"]["serving_default"]["outputs"].keys() == rows[0].keys()
+    with predictor_class(tmp_path / "run") as model:
+        expected = model.predict("球赛")
+    assert [name for name, _ in answers[0]["categories"]] == expected
+    assert answers[1]["status"] == "empty text"

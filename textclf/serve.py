@@ -2,17 +2,13 @@
 
 import contextlib
 import errno
-import os
-import signal
 import socket
-import threading
 from pathlib import Path
 
 from data.command import remark
 from data.errors import ConfigError, Failure
-from textclf import exported
+from textclf import exported, stopping
 
-_SIGNALLED = 128  # plus a signal's number: the status of a program that it has ended, in a shell
 _GRACE_S = 30  # for what is being answered when the server is asked to stop
 
 
@@ -46,10 +42,15 @@ def run(options, find, predictor_class):
             serve_service.Service(models, options) as service,
         ):
             server = make_server(serve_app.create_app(service))
-            with _stopping_at_signals(server, service) as caught:
+
+            def stop():
+                service.stopping = server.should_exit = True
+
+            asked = "Stopping after what is being answered; the same again stops at once."
+            with stopping.at_signals(stop, asked) as caught:
                 remark(f"Serving {models.name} at {_url(listener)} (Ctrl-C stops)")
                 server.run(sockets=[listener])
-            return _SIGNALLED + caught[0] if caught else 0
+            return stopping.SIGNALLED + caught[0] if caught else 0
 
 
 def _check_packages():
@@ -127,31 +128,6 @@ def make_server(app):
             timeout_graceful_shutdown=_GRACE_S,
         )
     )
-
-
-@contextlib.contextmanager
-def _stopping_at_signals(server, service):
-    """Within the block a first SIGINT or SIGTERM stops the server when all that it has taken is
-    answered; a second one ends the process. Yields a list that receives the first."""
-    caught = []
-
-    def ask(number, _):
-        if caught:
-            os._exit(_SIGNALLED + number)
-        caught.append(number)
-        service.stopping = True
-        server.should_exit = True
-        remark("Stopping after what is being answered; the same again stops at once.")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield caught  # only the main thread hears of signals
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _url(listener):

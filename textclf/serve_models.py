@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import threading
+import time
 from pathlib import Path
 
 from data import lazy_numpy as np
@@ -22,6 +23,7 @@ from textclf.exported import MANIFEST
 _FILES = ("config.json", "calibration.json", "thresholds.json", MANIFEST)
 _LOOK_EVERY_S = 1.0
 _TRY_AGAIN = 10  # looks after which a model that could not be loaded is tried once more
+_WARM_UP_S = 20.0  # seconds after which the rest is left to the first requests
 _WARM_LENGTHS = (32, 128, 256, 512)  # words, rounded like those of real texts
 
 
@@ -226,9 +228,11 @@ def warm_up(model, most_rows):
     shares = 1.0 / (ranks + 1.0)
     draw = np.random.default_rng(0)
     lengths = sorted({min(length, config.seq_length) for length in _WARM_LENGTHS})
-    rows = 1
+    rows, start_s = 1, time.monotonic()
     while rows <= most_rows:
         for length in lengths:
+            if time.monotonic() - start_s > _WARM_UP_S:
+                return
             ids = np.zeros((rows, config.seq_length), np.int32)
             words = draw.choice(ranks, (rows, length), p=shares / shares.sum())
             ids[:, config.seq_length - length :] = words
