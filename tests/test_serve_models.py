@@ -8,9 +8,6 @@ import pytest
 from tests import exports
 from tests.exports import TEXTS, make_run
 from tests.serving import Api, service_of
-from textclf import export
-from textclf.exported import ExportedModel
-from textclf.serve_models import Models
 
 PREDICT = "/v1/models/textcnn:predict"
 
@@ -80,37 +77,23 @@ def test_a_broken_model_leaves_the_old_one_and_says_so_until_it_is_mended(served
     np.testing.assert_allclose(_probabilities(api), _of(predictor_class, path), atol=1e-6)
 
 
-def test_a_folder_that_vanishes_leaves_the_old_model(served):
+def test_what_is_no_new_model_changes_nothing(served):
     api, path, _ = served
     before = _probabilities(api)
     path.rename(path.with_name("elsewhere"))
     api.service.models.look()
     np.testing.assert_array_equal(_probabilities(api), before)
+    assert api.service.models.failed is not None
     path.with_name("elsewhere").rename(path)
     api.service.models.look()
     assert api.service.models.failed is None
-
-
-def test_training_that_goes_on_changes_nothing_until_there_are_better_weights(served):
-    api, path, _ = served
+    version = api.service.models.version
+    # A training goes on: there are other weights, and none better.
     state = json.loads((path / "state.json").read_text(encoding="utf-8"))
     state["snapshots"] = []
     (path / "state.json").write_text(json.dumps(state), encoding="utf-8")
     api.service.models.look()
-    assert (api.service.models.version, api.service.models.failed) == (1, None)
-
-
-def test_an_export_is_served_by_numpy(served, tmp_path):
-    api, path, predictor_class = served
-    _, run = make_run(path, "cnn")
-    with predictor_class(run=run) as predictor:
-        export.export(predictor, run, tmp_path / "export")
-    models = Models(lambda: ExportedModel(tmp_path / "export"), None, most_rows=2)
-    with models.use() as used:
-        assert used.model.engine == "NumPy"
-        np.testing.assert_allclose(used.model.predict_proba(TEXTS), _probabilities(api), atol=1e-5)
-        (found,) = used.explainer.explain(["球赛"])
-        assert found.text == "球赛"
+    assert (api.service.models.version, api.service.models.failed) == (version, None)
 
 
 def test_a_recurrent_model_is_served_and_explained_under_its_own_name(tmp_path):
