@@ -1,11 +1,12 @@
-"""The recurrent text classifier: layers of GRU or LSTM over characters, read at the last step."""
+"""The recurrent text classifier: layers of GRU or LSTM over characters, and what they end with."""
 
 import dataclasses
 import types
 
+from data.errors import ConfigError
 from data.options import option
 from data.vocabulary import PAD_ID
-from textclf import compiled, layers, recurrence
+from textclf import compiled, convolution, layers, recurrence
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
 from textclf.config import BEST, ClassifierConfig
@@ -24,6 +25,21 @@ class TRNNConfig(ClassifierConfig):
         "as the original code does",
         group="model",
     )
+    num_filters: int = option(
+        0,
+        "filters over the states and the characters around them, whose maxima over the text the "
+        "classifier gets (Lai et al. 2015); 0: it gets the last state",
+        group="model",
+        minimum=0,
+        later=True,
+    )
+    kernel_size: int = option(
+        4,
+        "characters that the widest filters see, at most seq_length; the others see 1, 2, ...",
+        group="model",
+        minimum=1,
+        later=True,
+    )
     dropout_keep_prob: float = option(
         0.8,
         "probability of KEEPING a unit while training, after each layer",
@@ -33,15 +49,33 @@ class TRNNConfig(ClassifierConfig):
     )
     batch_size: int = option(128, "documents in a training step", group="training", minimum=1)
     recipes = types.MappingProxyType(
-        {"classic": {}, "best": {**BEST, "num_layers": 1, "num_epochs": 4}}
+        {
+            "classic": {},
+            "best": {
+                **BEST,
+                "seq_length": 600,  # a step costs more here than elsewhere
+                "num_layers": 1,
+                "num_filters": 256,
+                "dropout_keep_prob": 0.5,
+                "num_epochs": 4,
+            },
+        }
     )
+
+    def check(self):
+        super().check()
+        if self.num_filters and self.kernel_size > self.seq_length:
+            raise ConfigError(
+                f"kernel_size {self.kernel_size}: expected at most seq_length {self.seq_length}"
+            )
 
 
 class TextRNN(TextClassifier):
     """Recurrent text classifier.
 
     Source: Cho et al. 2014, arXiv:1406.1078 (GRU); Hochreiter and Schmidhuber 1997 (LSTM); Zaremba
-        et al. 2014, arXiv:1409.2329, for dropout between layers but not along time.
+        et al. 2014, arXiv:1409.2329, for dropout between layers but not along time; Lai et al.
+        2015 for config.num_filters, see layers.conv1d_max_of_states.
     """
 
     name = "textrnn"
@@ -55,9 +89,11 @@ class TextRNN(TextClassifier):
         layer = {"gru": layers.gru, "lstm": layers.lstm}[config.rnn]
         documents = tf.shape(ids)[0]
         ids = compiled.pad_rows(ids, compiled.round_up(documents, multiple=recurrence.CHAINS))
+        size, seq = config.kernel_size, ids.shape[1]
         if config.mask_padding:
             # A step that is padding in every row changes no state: it need not be computed.
-            ids = trim_padding(ids)  # [batch, seq]
+            kept = convolution.padding_kept(size, seq) if config.num_filters else 0
+            ids = trim_padding(ids, kept)  # [batch, seq]
         ids = tf.transpose(ids)  # [seq, batch]
         keep = tf.not_equal(ids, PAD_ID) if config.mask_padding else tf.ones_like(ids)
         keep = tf.cast(keep, tf.float32)[:, :, tf.newaxis]  # [seq, batch, 1]
@@ -65,15 +101,22 @@ class TextRNN(TextClassifier):
             config.vocab_size, config.embedding_dim, trainable=not config.freeze_embedding
         )  # [vocab_size, dim]
         used, rows = distinct(ids, config.vocab_size)  # [used], [seq, batch]
-        hidden = self.embedding_dropout(lookup(table, used))  # [used, dim]
+        vectors = self.embedding_dropout(lookup(table, used))  # [used, dim]
+        hidden, read = vectors, rows
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):
+                if index:
+                    hidden, read = self.dropout(hidden), None
                 with tf.variable_scope(f"cell_{index}"):
                     hidden = layer(
-                        hidden, keep, config.hidden_dim, rows
+                        hidden, keep, config.hidden_dim, read
                     )  # [seq, batch, hidden_dim]
-                    if index == config.num_layers - 1:
-                        # relies on left padding: the last step is the document's last character
-                        hidden = hidden[-1]  # [batch, hidden_dim]
-                    hidden, rows = self.dropout(hidden), None
-        return hidden[:documents]
+        if config.num_filters:
+            block = convolution.windows_in_block(size, seq)
+            hidden = layers.conv1d_max_of_states(
+                vectors, tf.transpose(rows), hidden, "conv", config.num_filters, size, block
+            )  # [batch, filters]
+        else:
+            # relies on left padding: the last step is the document's last character
+            hidden = hidden[-1]  # [batch, hidden_dim]
+        return self.dropout(hidden)[:documents]

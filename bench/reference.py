@@ -85,7 +85,19 @@ class PlainRNN(PlainClassifier):
         cell = _Layers(config, self.keep_prob)
         with _no_warning():
             outputs, _ = tf.nn.dynamic_rnn(cell, inputs, dtype=tf.float32)  # [batch, seq, units]
-        return outputs[:, -1]  # [batch, hidden_dim]
+        if not config.num_filters:
+            return outputs[:, -1]  # [batch, hidden_dim]
+        size, filters = config.kernel_size, config.num_filters
+        kernel, bias = _weights("conv", [size, config.embedding_dim, filters])
+        # Filter f sees the last size - f * size // filters characters of its window.
+        unseen = tf.range(filters) * size // filters
+        seen = tf.range(size)[:, tf.newaxis, tf.newaxis] >= unseen  # [size, 1, filters]
+        kernel = kernel * tf.cast(seen, tf.float32)
+        with tf.variable_scope("conv"):
+            state_kernel = tf.get_variable("state_kernel", [config.hidden_dim, filters])
+        states = tf.tensordot(outputs[:, size - 1 :], state_kernel, 1)
+        windows = tf.nn.conv1d(embedded, kernel, stride=1, padding="VALID")
+        return tf.reduce_max(windows + states + bias, axis=1)  # [batch, filters]
 
 
 @contextlib.contextmanager

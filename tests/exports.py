@@ -37,6 +37,7 @@ KINDS = {
         [*CHARACTERS, "<UNK>"],
         {**_SIZES, "rnn": "lstm", "oov": "unk", "mask_padding": False},
     ),
+    "gru with filters": (RnnModel, CHARACTERS, {**_SIZES, "num_filters": 6, "kernel_size": 3}),
 }
 
 

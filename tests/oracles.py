@@ -52,7 +52,9 @@ def lstm_step(x, state, prefix, weights):
     return c, np.tanh(c) * _sigmoid(o)
 
 
-def rnn_logits(ids, weights, *, rnn, units, num_layers, mask_padding):
+def rnn_logits(
+    ids, weights, *, rnn, units, num_layers, mask_padding, num_filters=0, kernel_size=None
+):
     """One document and one character at a time; a padded step is simply skipped when masked."""
     features = []
     for document in ids:
@@ -71,8 +73,31 @@ def rnn_logits(ids, weights, *, rnn, units, num_layers, mask_padding):
                     c, h = lstm_step(x, (c, h), prefix, weights)
                 outputs.append(h)
             sequence = outputs
+        if num_filters:
+            h = _filters_over_states(document, sequence, weights)
         features.append(h)
     return head(np.array(features), weights)
+
+
+def of_all_widths(kernel):
+    """A kernel [size, dim, filters] with zeros where its filters, of size to 1, see nothing."""
+    size, _, filters = kernel.shape
+    kernel = kernel.copy()
+    for at in range(filters):
+        kernel[: at * size // filters, :, at] = 0
+    return kernel
+
+
+def _filters_over_states(document, states, weights):
+    """The maxima of filters of all widths over the text, padding included, [filters]."""
+    kernel, state_kernel = of_all_widths(weights["conv/kernel"]), weights["conv/state_kernel"]
+    size = len(kernel)
+    states = [np.zeros(len(state_kernel))] * (len(document) - len(states)) + states
+    values = []
+    for end in range(size, len(document) + 1):
+        vectors = weights["embedding"][document[end - size : end]]
+        values.append(np.einsum("kd,kdf->f", vectors, kernel) + states[end - 1] @ state_kernel)
+    return np.max(values, axis=0) + weights["conv/bias"]
 
 
 def loss(logits, labels):

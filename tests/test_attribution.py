@@ -1,5 +1,7 @@
 """Scores of words against NumPy networks that are moved a little, one word at a time."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -13,13 +15,21 @@ from textclf.attribution import CnnAttributor, RnnAttributor, margin_direction
 BATCH, STEP = 4, 1e-6
 CATEGORY_IDS = np.array([2, 0, 1, 2])
 CNN = TCNNConfig(**SIZES, num_filters=6, kernel_size=2)
-RNNS = [("gru", 1, True), ("gru", 2, False), ("lstm", 2, True), ("lstm", 1, False)]
+RNNS = [
+    {"rnn": "gru", "num_layers": 1, "mask_padding": True},
+    {"rnn": "gru", "num_layers": 2, "mask_padding": False},
+    {"rnn": "lstm", "num_layers": 2, "mask_padding": True},
+    {"rnn": "lstm", "num_layers": 1, "mask_padding": False},
+]
+FILTERS = {**RNNS[0], "num_filters": 4, "kernel_size": 3}
 
 
 def _prepare(model_class, config, graph, random, bias=0.0):
     """(ids, logits of the model for them, its weights as float32); bias is added in the head."""
     model = model_class(config, training=False)
     session, weights = initialised_session(graph, random)
+    if "conv/state_kernel" in weights:
+        weights["conv/kernel"] = oracles.of_all_widths(weights["conv/kernel"])
     for variable in tf.trainable_variables():  # large enough for scores that count
         weights[variable.op.name] *= 2.0
         weights[variable.op.name] += bias if variable.op.name == "fc1/bias" else 0.0
@@ -107,22 +117,15 @@ def test_cnn_scores_of_short_documents_do_not_depend_on_seq_length(graph, random
         assert np.array_equal(longer.margins, found.margins)
 
 
-def _rnn(rnn, num_layers, mask_padding):
+def _rnn(settings):
     """(TRNNConfig, oracle)."""
-    config = TRNNConfig(**SIZES, rnn=rnn, num_layers=num_layers, mask_padding=mask_padding)
-    settings = {"rnn": rnn, "num_layers": num_layers, "mask_padding": mask_padding}
-
-    def logits(ids, weights):
-        return oracles.rnn_logits(ids, weights, units=SIZES["hidden_dim"], **settings)
-
-    return config, logits
+    oracle = functools.partial(oracles.rnn_logits, units=SIZES["hidden_dim"], **settings)
+    return TRNNConfig(**SIZES, **settings), oracle
 
 
-@pytest.mark.parametrize(("rnn", "num_layers", "mask_padding"), RNNS)
-def test_rnn_logits_are_those_of_the_model_and_scores_sum_to_the_margin(
-    graph, random, rnn, num_layers, mask_padding
-):
-    config, oracle = _rnn(rnn, num_layers, mask_padding)
+@pytest.mark.parametrize("settings", RNNS, ids=str)
+def test_rnn_logits_are_those_of_the_model_and_scores_sum_to_the_margin(graph, random, settings):
+    config, oracle = _rnn(settings)
     # With every hidden unit above zero all the way, the slopes have no step that 32 points miss.
     ids, logits, weights = _prepare(TextRNN, config, graph, random, bias=20.0)
     attributor = RnnAttributor(weights, config)
@@ -138,16 +141,19 @@ def test_rnn_logits_are_those_of_the_model_and_scores_sum_to_the_margin(
     difference = found.margins - found.rest
     np.testing.assert_allclose(found.scores.sum(axis=1), difference, atol=1e-3, rtol=2e-3)
     assert np.abs(difference).max() > 0.1
-    if mask_padding:
+    if config.mask_padding:
         assert not found.scores[ids == 0].any()
 
 
-@pytest.mark.parametrize(("rnn", "num_layers", "mask_padding"), RNNS)
-def test_rnn_scores_are_slopes_averaged_on_the_way_from_no_text(
-    graph, random, rnn, num_layers, mask_padding
-):
-    config, oracle = _rnn(rnn, num_layers, mask_padding)
-    ids, _, weights = _prepare(TextRNN, config, graph, random)
+@pytest.mark.parametrize("settings", [*RNNS, FILTERS], ids=str)
+def test_rnn_scores_are_slopes_averaged_on_the_way_from_no_text(graph, random, settings):
+    config, oracle = _rnn(settings)
+    ids, logits, weights = _prepare(TextRNN, config, graph, random)
+    attributor = RnnAttributor(weights, config)
+    np.testing.assert_allclose(
+        attributor.attribute(ids, CATEGORY_IDS).logits, logits, rtol=1e-4, atol=1e-5
+    )
+    attributor.close()
     weights["embedding"][0] = 0.0  # so that padding, which the oracle leaves alone, does not move
     attributor = RnnAttributor(weights, config)
     found = attributor.attribute(ids, CATEGORY_IDS)

@@ -56,6 +56,8 @@ RNN_DEFAULTS = {
     "num_classes": 10,
     "vocab_size": 5000,
     "num_layers": 2,
+    "num_filters": 0,
+    "kernel_size": 4,
     "hidden_dim": 128,
     "rnn": "gru",
     "mask_padding": True,
@@ -74,6 +76,7 @@ RNN_DEFAULTS = {
     **LATER,
 }
 OTHER_CHOICES = {
+    "num_filters": 7,
     "rnn": "lstm",
     "dropout_keep_prob": 0.25,
     "truncate": "head",

@@ -1,5 +1,7 @@
 """The graphs against NumPy: forward pass, gradients, padding, variable names."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -16,10 +18,15 @@ from textclf.runtime import seeded_graph
 BATCH = 3
 CNN = {**SIZES, "num_filters": 6, "kernel_size": 2}
 RNNS = [
-    pytest.param(rnn, num_layers, mask_padding, id=f"{rnn}-{num_layers}-mask={mask_padding}")
+    {"rnn": rnn, "num_layers": num_layers, "mask_padding": mask_padding}
     for rnn in ("gru", "lstm")
     for num_layers in (1, 2)
     for mask_padding in (True, False)
+]
+RNNS += [
+    {**RNNS[0], "num_filters": 8, "kernel_size": 3},
+    {**RNNS[7], "num_filters": 5, "kernel_size": 2},
+    {**RNNS[4], "num_filters": 4, "kernel_size": 7},
 ]
 
 
@@ -27,21 +34,10 @@ def _labels(batch):
     return np.eye(SIZES["num_classes"], dtype=np.float32)[np.arange(batch) % SIZES["num_classes"]]
 
 
-def _build_rnn(rnn, num_layers, mask_padding):
+def _build_rnn(settings):
     """A TextRNN, and its forward pass in NumPy as a function of ids and weights."""
-    config = TRNNConfig(**SIZES, rnn=rnn, num_layers=num_layers, mask_padding=mask_padding)
-
-    def logits(ids, weights):
-        return oracles.rnn_logits(
-            ids,
-            weights,
-            rnn=rnn,
-            units=SIZES["hidden_dim"],
-            num_layers=num_layers,
-            mask_padding=mask_padding,
-        )
-
-    return TextRNN(config), logits
+    oracle = functools.partial(oracles.rnn_logits, units=SIZES["hidden_dim"], **settings)
+    return TextRNN(TRNNConfig(**SIZES, **settings)), oracle
 
 
 def _check_forward(model, oracle, graph, random, ids):
@@ -88,16 +84,16 @@ def test_cnn_gradients_match_finite_differences(graph, random):
     _check_gradients(TextCNN(TCNNConfig(**CNN)), oracles.cnn_logits, graph, random, ids)
 
 
-@pytest.mark.parametrize(("rnn", "num_layers", "mask_padding"), RNNS)
-def test_rnn_forward_matches_numpy(graph, random, rnn, num_layers, mask_padding):
-    model, oracle = _build_rnn(rnn, num_layers, mask_padding)
+@pytest.mark.parametrize("settings", RNNS, ids=str)
+def test_rnn_forward_matches_numpy(graph, random, settings):
+    model, oracle = _build_rnn(settings)
     ids = ragged_ids(random, BATCH, SIZES["seq_length"], SIZES["vocab_size"])
     _check_forward(model, oracle, graph, random, ids)
 
 
-@pytest.mark.parametrize(("rnn", "num_layers", "mask_padding"), RNNS)
-def test_rnn_gradients_match_finite_differences(graph, random, rnn, num_layers, mask_padding):
-    model, oracle = _build_rnn(rnn, num_layers, mask_padding)
+@pytest.mark.parametrize("settings", RNNS, ids=str)
+def test_rnn_gradients_match_finite_differences(graph, random, settings):
+    model, oracle = _build_rnn(settings)
     ids = ragged_ids(random, BATCH, SIZES["seq_length"], SIZES["vocab_size"])
     _check_gradients(model, oracle, graph, random, ids)
 
@@ -112,7 +108,7 @@ def test_cnn_with_common_padding_matches_full_length(graph, random, padding):
 @pytest.mark.parametrize("mask_padding", [True, False])
 @pytest.mark.parametrize("padding", [1, 4, 7])
 def test_rnn_with_common_padding_matches_full_length(graph, random, padding, mask_padding):
-    model, oracle = _build_rnn("gru", 2, mask_padding)
+    model, oracle = _build_rnn({"rnn": "gru", "num_layers": 2, "mask_padding": mask_padding})
     ids = random.integers(1, SIZES["vocab_size"], size=(2, SIZES["seq_length"])).astype(np.int32)
     ids[:, :padding] = 0
     _check_forward(model, oracle, graph, random, ids)
@@ -123,7 +119,8 @@ def test_padding_changes_nothing_when_masked_and_something_when_not(graph, rando
     short = np.array([[4, 2, 9, 3]], dtype=np.int32)
     for mask_padding in (True, False):
         with seeded_graph().as_default() as own_graph:
-            model, oracle = _build_rnn("lstm", 1, mask_padding)
+            settings = {"rnn": "lstm", "num_layers": 1, "mask_padding": mask_padding}
+            model, oracle = _build_rnn(settings)
             session, weights = initialised_session(own_graph, random)
             logits = session.run(model.logits, model.feed(ids))
         same = np.allclose(logits, oracle(short, weights), atol=1e-5)
@@ -147,11 +144,10 @@ def test_cnn_matches_the_plain_graph(random):
 
 
 @pytest.mark.usefixtures("worthwhile")
-@pytest.mark.parametrize("mask_padding", [True, False])
-@pytest.mark.parametrize("rnn", ["gru", "lstm"])
-def test_rnn_matches_the_plain_graph(random, rnn, mask_padding):
+@pytest.mark.parametrize("settings", [RNNS[at] for at in (2, 3, 6, 7, 8, 9)], ids=str)
+def test_rnn_matches_the_plain_graph(random, settings):
     sizes = {"seq_length": 12, "vocab_size": 30, "embedding_dim": 5, "hidden_dim": 6}
-    config = TRNNConfig(**sizes, rnn=rnn, mask_padding=mask_padding)
+    config = TRNNConfig(**sizes, **settings)
     _check_against_plain_graph(TextRNN, config, random)
 
 

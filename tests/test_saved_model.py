@@ -81,9 +81,11 @@ def _random_weights(kind, random):
     dim, units = config.embedding_dim, config.hidden_dim
     shapes = {"embedding": [len(words), dim], "fc2/kernel": [units, 3], "fc2/bias": [3]}
     features = units
-    if kind.startswith("cnn"):
+    if config.num_filters:
         features = config.num_filters
         shapes |= {"conv/kernel": [config.kernel_size, dim, features], "conv/bias": [features]}
+    if config.num_filters and kind.startswith("gru"):
+        shapes["conv/state_kernel"] = [units, features]
     for index in range(getattr(config, "num_layers", 0)):
         prefix = f"rnn/multi_rnn_cell/cell_{index}/"
         size = (units if index else dim) + units
@@ -96,6 +98,8 @@ def _random_weights(kind, random):
         name: random.normal(scale=0.5, size=shape).astype(np.float32)
         for name, shape in shapes.items()
     }
+    if "conv/state_kernel" in weights:
+        weights["conv/kernel"] = oracles.of_all_widths(weights["conv/kernel"])
     return config, weights
 
 
@@ -110,6 +114,8 @@ def _oracle(kind, config, ids, weights):
         units=config.hidden_dim,
         num_layers=config.num_layers,
         mask_padding=config.mask_padding,
+        num_filters=config.num_filters,
+        kernel_size=config.kernel_size,
     )
 
 

@@ -216,7 +216,10 @@ class RnnAttributor:
             columns = ids.shape[1]
             if self._config.mask_padding:  # padding changes no state
                 sizes = compiled.few_sizes(columns)
-                columns = sizes[bisect.bisect_left(sizes, lengths[rows].max())]
+                longest = lengths[rows].max()
+                if self._config.num_filters:
+                    longest += self._config.kernel_size  # a window of nothing but padding
+                columns = sizes[bisect.bisect_left(sizes, min(longest, columns))]
             batch = ids[rows, -columns:]
             ends = self._run(self._logits, batch, np.arange(2)).reshape(-1, 2, classes)
             none, logits[rows] = ends[:, 0], ends[:, 1]  # each [documents, C]
@@ -264,14 +267,14 @@ class RnnAttributor:
             keep = tf.ones_like(keep)
         # The layers ask for their variables by name and get the trained values.
         with tf.variable_scope("", custom_getter=lambda name, **_: tf.constant(weights[name])):
-            self._logits = self._forward(path, keep)  # [rows, C]
+            self._logits = self._forward(path, keep, weights)  # [rows, C]
         margins = self._logits * tf.repeat(self._direction, count, axis=0)
         (gradient,) = tf.gradients(tf.reduce_sum(margins), path)  # [rows, T, D]
         shape = tf.concat([[-1, count], tf.shape(path)[1:]], 0)
         mean = tf.reduce_mean(tf.reshape(gradient, shape), axis=1)  # [n, T, D]
         self._scores = tf.reduce_sum(mean * self._vectors, axis=2)  # [n, T]
 
-    def _forward(self, vectors, keep):
+    def _forward(self, vectors, keep, weights):
         """TextRNN.encode and the head, for vectors in place of ids, without dropout."""
         config = self._config
         layer = {"gru": layers.gru, "lstm": layers.lstm}[config.rnn]
@@ -281,8 +284,19 @@ class RnnAttributor:
             for index in range(config.num_layers):
                 with tf.variable_scope(f"cell_{index}"):
                     hidden = layer(hidden, keep, config.hidden_dim)  # [T, rows, H]
-        hidden = tf.nn.relu(layers.dense(hidden[-1], "fc1", config.hidden_dim))  # [rows, H]
+        features = hidden[-1]  # [rows, H]
+        if config.num_filters:
+            features = self._filters(vectors, hidden, weights)  # [rows, F]
+        hidden = tf.nn.relu(layers.dense(features, "fc1", config.hidden_dim))  # [rows, H]
         return layers.dense(hidden, "fc2", config.num_classes)
+
+    def _filters(self, vectors, hidden, weights):
+        """The maxima of the filters that see characters and states; layers.conv1d_max_of_states."""
+        windows = tf.nn.conv1d(vectors, weights["conv/kernel"], 1, "VALID")  # [rows, T - K + 1, F]
+        hidden = hidden[self._config.kernel_size - 1 :]  # [T - K + 1, rows, H]
+        states = tf.tensordot(hidden, weights["conv/state_kernel"], 1)
+        windows += tf.transpose(states, [1, 0, 2])
+        return tf.reduce_max(windows, axis=1) + weights["conv/bias"]
 
 
 ATTRIBUTORS = {"textcnn": CnnAttributor, "textrnn": RnnAttributor}  # by TextClassifier.name

@@ -16,7 +16,7 @@ BEST = types.MappingProxyType(
         "seq_length": 1000,
         "vocab_size": 8000,
         "embedding_dim": 128,
-        "ngrams": 3,
+        "ngrams": 4,
         "ngram_weight": 0.0,
         "embedding_keep_prob": 0.7,
         "label_smoothing": 0.1,

@@ -36,14 +36,55 @@ def conv1d_max(ids, table, kernel, dropout=None):
         float32 [batch, filters].
     """
     size = kernel.shape[0]
-    block = min(_BLOCK, ids.shape[1] - size + 1)
-    # A window of nothing but padding takes part in the maximum, and one is as good as many.
-    ids = trim_padding(ids, keep=block + size - 1)
+    block = windows_in_block(size, ids.shape[1])
+    ids = trim_padding(ids, keep=padding_kept(size, ids.shape[1]))
     used, rows = distinct(ids, table.shape[0])  # [used], [batch, seq]
-    blocks = _cut_into_blocks(rows, size, block)
-    pool = tf.custom_gradient(lambda vectors, kernel: _pool(vectors, kernel, blocks))
     vectors = lookup(table, used)  # [used, dim]
-    return pool(vectors if dropout is None else dropout(vectors), kernel)
+    return windows_max(vectors if dropout is None else dropout(vectors), rows, kernel, block)
+
+
+def windows_in_block(size, seq):
+    """How many windows of `size` characters are looked at together in a text of `seq`, int."""
+    return min(_BLOCK, seq - size + 1)
+
+
+def padding_kept(size, seq):
+    """How many columns of padding have to stay before the longest document, int; see above.
+
+    A window of nothing but padding takes part in the maximum, and one is as good as many.
+    """
+    return windows_in_block(size, seq) + size - 1
+
+
+def windows_max(vectors, rows, kernel, block, states=None, state_kernel=None):
+    """The largest value of every filter in any window, see conv1d_max.
+
+    Args:
+        vectors: float32 [n, dim], of characters.
+        rows: int32 [batch, seq], which of the vectors is that of a character.
+        kernel: float32 [size, dim, filters].
+        block: int, see windows_in_block.
+        states: float32 [seq, batch, units] or None, what is known of the text at each character; a
+            filter sees that of the last character in its window.
+        state_kernel: float32 [units, filters] or None, the filters' weights of states.
+
+    Returns:
+        float32 [batch, filters].
+    """
+    blocks = _cut_into_blocks(rows, kernel.shape[0], block)
+    if states is None:
+        pool = tf.custom_gradient(lambda vectors, kernel: _pool(vectors, kernel, blocks))
+        return pool(vectors, kernel)
+    seq, batch = tf.unstack(tf.shape(states)[:2])
+    steps = tf.range(batch)[:, tf.newaxis] + batch * tf.range(seq)  # [batch, seq]
+    # The last characters of a block's windows are those behind the first size - 1 of the block.
+    steps = _cut_into_blocks(steps, kernel.shape[0], block)[:, :, kernel.shape[0] - 1 :]
+
+    def pool(vectors, kernel, states, state_kernel):
+        return _pool(vectors, kernel, blocks, steps, states, state_kernel)
+
+    states = tf.reshape(states, [-1, states.shape[2]])  # [seq * batch, units]
+    return tf.custom_gradient(pool)(vectors, kernel, states, state_kernel)
 
 
 def _cut_into_blocks(rows, size, block):
@@ -62,16 +103,20 @@ def _cut_into_blocks(rows, size, block):
     return tf.gather(rows, starts[:, tf.newaxis] + tf.range(block + size - 1), axis=1)
 
 
-def _pool(vectors, kernel, blocks):
+def _pool(vectors, kernel, blocks, steps=None, states=None, state_kernel=None):
     """The largest window of every filter.
 
     Args:
         vectors: float32 [used, dim].
         kernel: float32 [size, dim, filters].
         blocks: int32 [batch, blocks, characters], rows of vectors.
+        steps: int32 [batch, blocks, windows] or None, rows of states.
+        states: float32 [n, units] or None.
+        state_kernel: float32 [units, filters] or None.
 
     Returns:
-        (float32 [batch, filters], function from its gradient to those of vectors and kernel).
+        (float32 [batch, filters], function from its gradient to those of vectors and kernel, and
+        of states and state_kernel).
     """
     size, dim, filters = kernel.shape
     by_place = tf.reshape(tf.transpose(kernel, [1, 0, 2]), [dim, size * filters])
@@ -79,84 +124,116 @@ def _pool(vectors, kernel, blocks):
     shares = tf.reshape(tf.matmul(vectors, by_place), [-1, filters])  # [used * size, filters]
 
     batch, block_count = tf.unstack(tf.shape(blocks)[:2])
-    flat = tf.reshape(blocks, [batch * block_count, blocks.shape[2]])
-    flat = compiled.pad_rows(flat, compiled.round_up(batch * block_count))
+    tables, places = [shares], [blocks]
+    if states is not None:
+        tables, places = [shares, tf.matmul(states, state_kernel)], [blocks, steps]
+    flat = [
+        compiled.pad_rows(
+            tf.reshape(rows, [batch * block_count, rows.shape[2]]),
+            compiled.round_up(batch * block_count),
+        )
+        for rows in places
+    ]
     maxima = compiled.call(
         _block_maxima,
-        [shares, flat],
-        work=tf.size(flat, out_type=tf.int64) * size * filters,
+        [*tables, *flat],
+        work=tf.size(flat[0], out_type=tf.int64) * size * filters,
         size=size,
     )[: batch * block_count]
     maxima = tf.reshape(maxima, [batch, block_count, filters])
 
     def gradient(d_pooled):  # [batch, filters]
         winner = tf.argmax(maxima, axis=1, output_type=tf.int32)  # [batch, filters]
-        characters = tf.gather(blocks, winner, batch_dims=1)  # [batch, filters, characters]
+        chosen = [tf.gather(rows, winner, batch_dims=1) for rows in places]
         # Two functions: in one, XLA would look for the windows anew for every use of them.
-        rows = compiled.call(
+        rows, *step = compiled.call(
             _largest_window,
-            [shares, characters],
-            work=tf.size(characters, out_type=tf.int64) * size * _LOOKUP,
+            [*tables, *chosen],
+            work=tf.size(chosen[0], out_type=tf.int64) * size * _LOOKUP,
             size=size,
-        )
-        missing = -batch % _GROUP
-        d_vectors, d_kernel = compiled.call(
-            _send_back,
-            [
-                vectors,
-                tf.transpose(kernel, [2, 0, 1]),  # [filters, size, dim], read along dim
-                compiled.pad_rows(rows, batch + missing),
-                compiled.pad_rows(d_pooled, batch + missing),
-            ],
-            work=tf.size(rows, out_type=tf.int64) * dim,
-        )
-        return d_vectors, tf.transpose(d_kernel, [1, 2, 0])
+        )  # [batch, filters, size], [batch, filters, 1]
+        d_vectors, d_kernel = _send_to(vectors, tf.transpose(kernel, [2, 0, 1]), rows, d_pooled)
+        gradients = [d_vectors, tf.transpose(d_kernel, [1, 2, 0])]
+        if step:
+            by_filter = tf.transpose(state_kernel)[:, tf.newaxis]  # [filters, 1, units]
+            d_states, d_kernel = _send_to(states, by_filter, step[0], d_pooled)
+            gradients += [d_states, tf.transpose(d_kernel[:, 0])]
+        return gradients
 
     return tf.reduce_max(maxima, axis=1, name="gmp"), gradient
 
 
-def _block_maxima(shares, blocks, size):
+def _send_to(vectors, kernel, rows, d_pooled):
+    """Calls `_send_back` with any number of documents.
+
+    Args:
+        kernel: float32 [filters, size, dim], read along dim.
+    """
+    count = tf.shape(rows)[0]
+    count += -count % _GROUP
+    arguments = [vectors, kernel, *(compiled.pad_rows(x, count) for x in (rows, d_pooled))]
+    work = tf.size(rows, out_type=tf.int64) * vectors.shape[1]
+    return compiled.call(_send_back, arguments, work=work)
+
+
+def _block_maxima(*arguments, size):
     """The largest window of every block.
 
     Args:
-        shares: float32 [used * size, filters].
-        blocks: int32 [n, characters].
+        arguments: shares float32 [used * size, filters], of characters at their places, and maybe
+            float32 [steps, filters], of states; then the same number of int32 [n, characters], rows
+            by size of shares, and int32 [n, windows], rows of states.
 
     Returns:
         float32 [n, filters].
     """
+    (shares, *of_states), (blocks, *steps) = _halves(arguments)
     windows = [
-        _sum(tf.gather(shares, blocks[:, start + place] * size + place) for place in range(size))
-        for start in range(blocks.shape[1] - size + 1)
+        _sum(
+            [
+                *(tf.gather(shares, blocks[:, at + place] * size + place) for place in range(size)),
+                *(
+                    tf.gather(values, rows[:, at])
+                    for values, rows in zip(of_states, steps, strict=True)
+                ),
+            ]
+        )
+        for at in range(blocks.shape[1] - size + 1)
     ]
     # Written out, because a reduction over windows would make XLA store them all.
     return functools.reduce(tf.maximum, windows)
+
+
+def _halves(arguments):
+    middle = len(arguments) // 2
+    return arguments[:middle], arguments[middle:]
 
 
 def _sum(tensors):
     return functools.reduce(tf.add, tensors)
 
 
-def _largest_window(shares, characters, size):
-    """The characters of a block's largest window, the first one if several are.
+def _largest_window(*arguments, size):
+    """A block's largest window, the first one if several are.
 
     Args:
-        shares: float32 [used * size, filters].
-        characters: int32 [batch, filters, characters], a block for every filter.
+        arguments: see _block_maxima; characters and steps are int32 [batch, filters, ...], a block
+            for every filter.
 
     Returns:
-        int32 [batch, filters, size].
+        list of int32 [batch, filters, size], its characters, and if there are states, int32
+        [batch, filters, 1], its step.
     """
+    (shares, *of_states), (characters, *steps) = _halves(arguments)
     filters = shares.shape[1]
-    shares = tf.reshape(shares, [-1])  # [used * size * filters]
+    shares, *of_states = (tf.reshape(table, [-1]) for table in (shares, *of_states))
     largest = first = None
     for start in range(characters.shape[2] - size + 1):
+        places = [characters[:, :, start + place] * size + place for place in range(size)]
+        rows = [(shares, at) for at in places]
+        rows += [(values, at[:, :, start]) for values, at in zip(of_states, steps, strict=True)]
         window = _sum(
-            tf.gather(
-                shares,
-                (characters[:, :, start + place] * size + place) * filters + tf.range(filters),
-            )
-            for place in range(size)
+            tf.gather(values, at * filters + tf.range(filters)) for values, at in rows
         )  # [batch, filters]
         if first is None:
             largest, first = window, tf.zeros_like(characters[:, :, 0])
@@ -164,7 +241,9 @@ def _largest_window(shares, characters, size):
             first = tf.where_v2(window > largest, start, first)
             largest = tf.maximum(window, largest)
     places = first[:, :, tf.newaxis] + tf.range(size)
-    return tf.gather(characters, places, batch_dims=2)
+    found = [tf.gather(characters, places, batch_dims=2)]
+    found += [tf.gather(at, first[:, :, tf.newaxis], batch_dims=2) for at in steps]
+    return found
 
 
 def _send_back(vectors, kernel, rows, d_pooled):

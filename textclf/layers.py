@@ -47,15 +47,42 @@ def conv1d_max(ids, table, scope, filters, kernel_size, *, widths=1, dropout=Non
     Returns:
         float32 [batch, filters].
     """
-    shape = [kernel_size, table.shape[1], filters]
     with tf.variable_scope(scope):
-        if widths == 1:
-            kernel = tf.get_variable("kernel", shape)
-        else:
-            kernel = _kernel_of_widths(shape, widths)
-        bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
+        kernel, bias = _filters(kernel_size, table.shape[1], filters, widths)
         # The largest stays the largest, whatever is added to all.
         return convolution.conv1d_max(ids, table, kernel, dropout) + bias
+
+
+def conv1d_max_of_states(vectors, rows, states, scope, filters, kernel_size, block):
+    """As conv1d_max, of filters that also see the state of a recurrent layer.
+
+    y_t = W [x_{t - kernel_size + 1} ... x_t] + V h_t + b, and its maximum over t. The filters have
+    all widths from kernel_size down to 1, in equal parts.
+
+    Args:
+        vectors: float32 [n, dim], of characters.
+        rows: int32 [batch, seq], which of the vectors is that of a character.
+        states: float32 [seq, batch, units], h at each character.
+        block: int, see convolution.windows_in_block.
+
+    Returns:
+        float32 [batch, filters].
+
+    Source: Lai et al. 2015, Recurrent Convolutional Neural Networks for Text Classification;
+        differs: windows of several characters, states of one direction, no tanh.
+    """
+    with tf.variable_scope(scope):
+        kernel, bias = _filters(kernel_size, vectors.shape[1], filters, kernel_size)
+        state_kernel = tf.get_variable("state_kernel", [states.shape[2], filters])
+        pooled = convolution.windows_max(vectors, rows, kernel, block, states, state_kernel)
+        return pooled + bias
+
+
+def _filters(size, dim, filters, widths):
+    """The kernel [size, dim, filters] and the bias [filters] of a convolution."""
+    shape = [size, dim, filters]
+    kernel = tf.get_variable("kernel", shape) if widths == 1 else _kernel_of_widths(shape, widths)
+    return kernel, tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
 
 
 def _kernel_of_widths(shape, widths):

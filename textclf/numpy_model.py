@@ -43,22 +43,33 @@ def _affine(inputs, weights, scope):
 
 def _cnn(document, length, weights, config):
     """Features [filters] of a document [seq_length] whose last `length` ids are no padding."""
+    return _windows(document, length, weights, config).max(axis=0) + weights["conv/bias"]
+
+
+def _windows(document, length, weights, config):
+    """What the filters make of every window, without bias, [windows, filters]."""
     size = config.kernel_size
     # With that much padding kept, every window that holds a word is there, and one that holds none.
     vectors = weights["embedding"][document[-min(length + size, len(document)) :]]  # [seq, dim]
     count = len(vectors) - size + 1
     kernel = weights["conv/kernel"]  # [kernel_size, dim, filters]
-    windows = sum(vectors[at : at + count] @ kernel[at] for at in range(size))  # [count, filters]
-    return windows.max(axis=0) + weights["conv/bias"]
+    return sum(vectors[at : at + count] @ kernel[at] for at in range(size))
 
 
 def _rnn(document, length, weights, config):
-    """Features [hidden_dim] of a document [seq_length] whose last `length` ids are no padding."""
+    """Features [hidden_dim] of a document [seq_length] whose last `length` ids are no padding; with
+    config.num_filters, those [num_filters]."""
     layer = {"gru": _gru, "lstm": _lstm}[config.rnn]
     read = document[len(document) - length :] if config.mask_padding else document
     hidden = weights["embedding"][read]  # [seq, dim]
     for index in range(config.num_layers):
         hidden = layer(hidden, f"rnn/multi_rnn_cell/cell_{index}/", weights)  # [seq, hidden_dim]
+    if config.num_filters:
+        # Masked padding reads as states of zeros.
+        windows = _windows(document, len(read), weights, config)
+        hidden = hidden[-len(windows) :] @ weights["conv/state_kernel"]
+        windows[len(windows) - len(hidden) :] += hidden
+        return windows.max(axis=0) + weights["conv/bias"]
     return hidden[-1] if len(hidden) else np.zeros(config.hidden_dim, np.float32)
 
 

@@ -9,6 +9,8 @@ from data.vocabulary import PAD_ID
 from textclf import ngrams
 from textclf import tensorflow_v1 as tf
 
+_LOW = -1e30  # below any value of a filter, also after the share of a state is added
+
 
 def logits(model_name, ids, weights, config):
     """The logits of documents.
@@ -37,8 +39,10 @@ def padding_kept(model_name, config):
     if model_name == "textcnn":
         # Then there is every window with a word, and one without.
         return max(config.kernel_size, config.ngrams)
+    if not config.mask_padding:
+        return config.seq_length
     # Masked padding leaves the state as it is; one column is kept so that there is a step at all.
-    return max(1, config.ngrams) if config.mask_padding else config.seq_length
+    return max(config.kernel_size if config.num_filters else 1, config.ngrams)
 
 
 def _affine(inputs, weights, scope):
@@ -47,22 +51,34 @@ def _affine(inputs, weights, scope):
 
 def _cnn(ids, weights, config):
     """Linear filters and their maximum over all windows; see TextCNN."""
+    return tf.reduce_max(_windows(ids, weights), axis=1) + weights["conv/bias"]  # [batch, filters]
+
+
+def _windows(ids, weights):
+    """What the filters make of every window, without bias, [batch, windows, filters]."""
     embedded = tf.gather(weights["embedding"], ids)  # [batch, seq, dim]
-    windows = tf.nn.conv1d(embedded, weights["conv/kernel"], stride=1, padding="VALID")
-    return tf.reduce_max(windows, axis=1) + weights["conv/bias"]  # [batch, filters]
+    return tf.nn.conv1d(embedded, weights["conv/kernel"], stride=1, padding="VALID")
 
 
 def _rnn(ids, weights, config):
     """Layers of GRU or LSTM, all of them advanced one step at a time; see TextRNN.
 
-    The loop carries nothing but states, so that there is no list of tensors to convert.
+    The loop carries nothing but states and the filters' maxima, so that there is no list of tensors
+    to convert.
     """
     cell = {"gru": _gru_step, "lstm": _lstm_step}[config.rnn]
     batch = tf.shape(ids)[0]
     zeros = tf.zeros([batch, config.hidden_dim])
     states = ((zeros,) if config.rnn == "gru" else (zeros, zeros),) * config.num_layers
+    largest = tf.zeros([batch, 0])
+    if config.num_filters:
+        windows = _windows(ids, weights)  # [batch, windows, filters]
+        windows = tf.pad(
+            windows, [[0, 0], [config.kernel_size - 1, 0], [0, 0]], constant_values=_LOW
+        )
+        largest = tf.fill([batch, config.num_filters], _LOW)
 
-    def step(t, states):
+    def step(t, states, largest):
         column = ids[:, t]  # [batch]
         x = tf.gather(weights["embedding"], column)  # [batch, dim]
         keep = tf.not_equal(column, PAD_ID)[:, tf.newaxis]  # [batch, 1]
@@ -73,9 +89,15 @@ def _rnn(ids, weights, config):
                 new = tuple(tf.where_v2(keep, n, old) for n, old in zip(new, state, strict=True))
             after.append(new)
             x = new[-1]  # [batch, hidden_dim]
-        return t + 1, tuple(after)
+        if config.num_filters:
+            value = windows[:, t] + tf.matmul(x, weights["conv/state_kernel"])  # [batch, filters]
+            largest = tf.maximum(largest, value)
+        return t + 1, tuple(after), largest
 
-    _, states = tf.while_loop(lambda t, _: t < tf.shape(ids)[1], step, (tf.constant(0), states))
+    start = (tf.constant(0), states, largest)
+    _, states, largest = tf.while_loop(lambda t, *_: t < tf.shape(ids)[1], step, start)
+    if config.num_filters:
+        return largest + weights["conv/bias"]  # [batch, filters]
     return states[-1][-1]  # [batch, hidden_dim]
 
 
