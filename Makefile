@@ -28,6 +28,6 @@ test: .venv/dev-ready
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-.venv/dev-ready: requirements-dev.txt requirements.txt requirements-jieba.txt requirements-litert.txt | .venv/bin/python
+.venv/dev-ready: requirements-dev.txt requirements.txt requirements-jieba.txt requirements-litert.txt requirements-serve.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@

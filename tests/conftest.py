@@ -35,11 +35,10 @@ TINY_FLAGS = ["--embedding-dim", "5", "--seq-length", "9", "--hidden-dim", "6", 
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_is_drawn():
-    """Leaves out reports and images, which cost more than a tiny training; a module about them
-    has a fixture of this name that does nothing."""
+    """Leaves out reports, which cost more than a tiny training; a module about them has a fixture
+    of this name that does nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("textclf.report.write_report", lambda *_, **__: None)
-        patch.setattr("textclf.board.matrix_png", lambda counts: (b"", 1, 1))
         yield
 
 

@@ -23,11 +23,6 @@ STEPS = [0, 6, 12, 18]  # 9 steps an epoch, 2 epochs
 RUN = "checkpoints/textcnn"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def nothing_is_drawn():
-    """Here it is."""
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with a trained model, which wrote for TensorBoard."""

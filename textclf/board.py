@@ -12,14 +12,12 @@ import unicodedata
 from pathlib import Path
 
 from data import lazy_numpy as np
-from data.command import remark
 from data.files import write_bytes, write_text
 from textclf import tensorflow_v1 as tf
-from textclf.charts import ChartsError, check_installed, drawing
 from textclf.evaluation import confusion_matrix
+from textclf.matrix_image import matrix_png
 from textclf.metrics import open_events, writing
 from textclf.multilabel import SetEvaluation
-from textclf.report_charts import matrix_png
 
 _MOST_CURVES = 20  # categories with a precision-recall curve: the most frequent ones
 _MOST_COUNTED = 1 << 18  # numbers of a variable that are counted in a histogram
@@ -39,20 +37,10 @@ def new_folder(parent):
             number += 1
 
 
-def open_board(run, model, documents, start, *, histograms):
-    """The Board of a training; with a remark if no image can be drawn. Arguments: see Board."""
-    try:
-        check_installed()
-    except ChartsError as error:
-        remark(f"TensorBoard will have no confusion matrices: {error}")
-        return Board(run, model, documents, start, images=False, histograms=histograms)
-    return Board(run, model, documents, start, histograms=histograms)
-
-
 class Board:
     """Writes it."""
 
-    def __init__(self, run, model, documents, start=None, *, images=True, histograms=False):
+    def __init__(self, run, model, documents, start=None, *, histograms=False):
         """
         Args:
             run: RunDirectory.
@@ -60,14 +48,13 @@ class Board:
             documents: int, of the training split.
             start: Snapshot that the training goes on from, None for a new one. What is there of
                 later steps is left out.
-            images: bool, whether to draw confusion matrices.
             histograms: bool, whether to count the weights.
 
         Raises:
             CheckpointError: a file cannot be written.
         """
         self._run, self._model = run, model
-        self._images, self._histograms = images, histograms
+        self._histograms = histograms
         self._folder = folder = Path(run.origin.board)
         self._documents = documents
         self._begun = None  # (documents seen, seconds) at the end of the evaluation before
@@ -109,7 +96,7 @@ class Board:
             self._add(step, tf.Summary(value=values))
             for summary in self._curves(validation):
                 self._add(step, summary)
-            if self._images and not isinstance(validation, SetEvaluation):
+            if not isinstance(validation, SetEvaluation):
                 self._add(step, self._confusion(validation))
             for summary in self._counts(session):
                 self._add(step, summary)
@@ -173,8 +160,7 @@ class Board:
         from tensorboard.plugins.image.metadata import create_summary_metadata
 
         names = self._run.categories
-        with drawing():
-            content, width, height = matrix_png(confusion_matrix(validation, len(names)))
+        content, width, height = matrix_png(confusion_matrix(validation, len(names)))
         listed = ", ".join(f"{at} {name}" for at, name in enumerate(names))
         about = f"Rows are the true categories, columns the predicted ones: {listed}"
         metadata = create_summary_metadata(display_name=None, description=about)

@@ -120,21 +120,6 @@ class Chart:
         self._figure.savefig(out, format="svg", metadata={"Date": None})
         return _for_page(out.getvalue().decode("utf-8"), title, self.width)
 
-    def png(self, dots=110):
-        """The drawing as the bytes of a PNG, on white.
-
-        Returns:
-            (bytes, width, height), in pixels.
-        """
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        self._figure.patch.set(visible=True, facecolor="white")
-        canvas = FigureCanvasAgg(self._figure)
-        self._figure.set_dpi(dots)
-        out = io.BytesIO()
-        canvas.print_png(out)
-        return (out.getvalue(), *canvas.get_width_height())
-
 
 @contextlib.contextmanager
 def drawing():

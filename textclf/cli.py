@@ -3,15 +3,12 @@
 A script hands its config and model classes to `main`; everything else is the same for all models.
 """
 
-import contextlib
 import dataclasses
-import os
-import signal
 from pathlib import Path
 
 from data.command import Parser, add_options, guard, remark
 from data.errors import ConfigError
-from textclf import loading, original, runtime
+from textclf import events, loading, original, runtime, stopping
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import Origin, RunDirectory, environment, holds_weights, locked
 from textclf.flags import TENSORBOARD_DIR, TestOptions, TrainOptions, default_save_dir
@@ -20,7 +17,6 @@ from textclf.sealed import CheckpointError
 
 # What a resumed training may change: when it ends. All else is as it began.
 RESUMABLE = ("num_epochs", "require_improvement")
-_SIGNALLED = 128  # plus a signal's number: the status of a program that it has ended, in a shell
 
 
 def main(config_class, model_class, arguments=None):
@@ -36,7 +32,14 @@ def main(config_class, model_class, arguments=None):
     """
     parser = _build_parser(config_class, model_class)
     parsed = parser.parse_args(arguments)
-    return guard(parser.prog, lambda: parsed.run(parsed, config_class, model_class))
+    return guard(parser.prog, lambda: _run_told(parsed, config_class, model_class))
+
+
+def _run_told(parsed, config_class, model_class):
+    options = events.EventOptions.from_flags(parsed)
+    options.check()
+    with events.told(options):
+        return parsed.run(parsed, config_class, model_class)
 
 
 def _build_parser(config_class, model_class):
@@ -185,9 +188,7 @@ def _run_training(run, data, model_class, session_config, console, options):
             remark("Nothing was saved before it stopped: starting from the beginning.")
         if run.origin.class_weights is not None:
             remark(loading.describe_weights(run.origin.class_weights, run.categories))
-        details = board.open_board(
-            run, model, len(data.train[0]), start, histograms=options.histograms
-        )
+        details = board.Board(run, model, len(data.train[0]), start, histograms=options.histograms)
         print("Training and evaluating...", flush=True)
         with (
             console.TrainingPrinter() as printer,
@@ -209,7 +210,8 @@ def _run_training(run, data, model_class, session_config, console, options):
                 listener=printer,
                 prepare=data.vectors and embedding.starter(model, data.vectors),
             )
-            with _stopping_at_signals(trainer, console) as caught:
+            asked = "Stopping after this batch; the same again stops at once."
+            with stopping.at_signals(trainer.stop, asked, console.show_cursor) as caught:
                 outcome = trainer.train(session, start)
         if outcome.best is not None and outcome.reason != "interrupted":
             measure = thresholds.choose if run.config.multi_label else calibration.calibrate
@@ -218,32 +220,11 @@ def _run_training(run, data, model_class, session_config, console, options):
     return _report_outcome(outcome, run, caught, console)
 
 
-@contextlib.contextmanager
-def _stopping_at_signals(trainer, console):
-    """Within the block a first SIGINT or SIGTERM asks the trainer to stop; a second one ends the
-    process, which the run directory survives at any moment. Yields a list that receives the first.
-    """
-    caught = []
-
-    def ask(number, _):
-        if caught:
-            console.show_cursor()
-            os._exit(_SIGNALLED + number)
-        caught.append(number)
-        remark("Stopping after this batch; the same again stops at once.")
-        trainer.stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _report_outcome(outcome, run, caught, console):
+    from textclf import summary
+
     if outcome.reason == "early":
-        print(console.EARLY_STOP_LINE, flush=True)
+        events.tell("early_stop", console.EARLY_STOP_LINE, step=outcome.steps)
     held = "no weights worth testing yet"
     if outcome.best is not None:
         held = (
@@ -252,18 +233,25 @@ def _report_outcome(outcome, run, caught, console):
         )
     stopped = outcome.reason == "interrupted"
     verb, go_on = ("Stopped", "; --resume goes on from here") if stopped else ("Done", "")
-    remark(
+    events.conclude(
+        "stopped" if stopped else "done",
         f"{verb} at step {outcome.steps}. {run.path} holds {held}; "
-        f"curves: tensorboard --logdir {run.origin.board}{go_on}"
+        f"curves: tensorboard --logdir {run.origin.board}{go_on}",
+        remark=True,
+        step=outcome.steps,
+        best=outcome.best and dataclasses.asdict(outcome.best),
+        save_dir=str(run.path),
+        board=run.origin.board,
     )
-    return _SIGNALLED + caught[0] if stopped else 0
+    summary.show_training(outcome, run)
+    return stopping.SIGNALLED + caught[0] if stopped else 0
 
 
 def test(parsed, config_class, model_class):
     """`test`: scores the best weights on the test split."""
     options = TestOptions.from_flags(parsed)
     options.check()
-    from textclf import console, evaluation, held_out
+    from textclf import console, evaluation, held_out, summary
 
     given = original.given_config(parsed, config_class)
     run = original.open_model(options, given, config_class, model_class)
@@ -287,22 +275,25 @@ def test(parsed, config_class, model_class):
             result = evaluation.evaluate(session, model, encoded.ids, y)
             weights = session.run(model.variables)
         if run.config.multi_label:
-            result = _print_sets(result, run, step, reads, console)
+            result, matrix = _print_sets(result, run, step, reads, console), None
         else:
-            _print_test(result, run, reads, console)
+            matrix = _print_test(result, run, step, reads, console)
         if reads is not None:
             from textclf.report import write_report
 
             about = (run, model_class.name, step, documents, encoded)
             write_report(*about, result, reads, weights=weights)
+    summary.show_test(matrix, run.categories)
     return 0
 
 
-def _print_test(result, run, reads, console):
-    """Prints the test of a model of one category a document."""
+def _print_test(result, run, step, reads, console):
+    """Prints the test of a model of one category a document, and returns its confusion matrix."""
     from textclf import evaluation
 
-    print(console.TEST_LINE.format(result.loss, result.accuracy))
+    scores = {"loss": result.loss, "accuracy": result.accuracy}
+    line = console.TEST_LINE.format(result.loss, result.accuracy)
+    events.conclude("test", line, step=step, documents=len(result.label_ids), **scores)
     if reads is not None:
         print(reads)
     if run.config.class_weights != "none":
@@ -310,7 +301,10 @@ def _print_test(result, run, reads, console):
     print("Precision, Recall and F1-Score...")
     print(evaluation.classification_report(result, run.categories))
     print("Confusion Matrix...")
-    print(evaluation.confusion_matrix(result, len(run.categories)))
+    matrix = evaluation.confusion_matrix(result, len(run.categories))
+    named = {"categories": run.categories, "matrix": matrix.tolist()}
+    events.tell("confusion_matrix", matrix, **named)
+    return matrix
 
 
 def _print_sets(result, run, step, reads, console):
@@ -321,7 +315,9 @@ def _print_sets(result, run, step, reads, console):
     chosen = thresholds.read_thresholds(run, step)
     result = dataclasses.replace(result, thresholds=chosen)
     loss, subset = result.loss, result.accuracy
-    print(console.SETS_TEST_LINE.format(loss, result.micro_f1, subset, result.hamming_loss))
+    line = console.SETS_TEST_LINE.format(loss, result.micro_f1, subset, result.hamming_loss)
+    scores = {"loss": loss, "micro_f1": result.micro_f1, "subset_accuracy": subset}
+    events.conclude("test", line, step=step, **scores, hamming_loss=result.hamming_loss)
     if reads is not None:
         print(reads)
     if thresholds.find(run, step) is None:

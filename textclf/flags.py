@@ -8,6 +8,7 @@ from data.formats import ReadOptions
 from data.options import Options, option
 from data.splits import DataOptions, SourceOptions
 from textclf import runtime
+from textclf.events import EventOptions
 
 CNEWS_DIR = Path("data/cnews")
 SAMPLE_DIR = Path(__file__).parents[1] / "data" / "sample"
@@ -97,7 +98,7 @@ class SkipOptions(Options):
 
 
 @dataclasses.dataclass
-class TrainOptions(RunOptions, SkipOptions, DataOptions):
+class TrainOptions(RunOptions, SkipOptions, DataOptions, EventOptions):
     """What training needs besides the model's config."""
 
     seed: int = option(
@@ -134,7 +135,7 @@ class TrainOptions(RunOptions, SkipOptions, DataOptions):
 
 
 @dataclasses.dataclass
-class TestOptions(ModelOptions, SkipOptions, ReadOptions, SourceOptions):
+class TestOptions(ModelOptions, SkipOptions, ReadOptions, SourceOptions, EventOptions):
     """What testing needs."""
 
     data_dir: str = option(

@@ -10,7 +10,6 @@ from textclf.significance import wilson_interval
 _WIDTH, _HEIGHT = 318, 210  # points, which is 424 x 280 pixels: as wide as a phone, or half a page
 _CELL = 30  # points, of a confusion matrix
 _MOST_NAMED = 6  # runs whose lines differ in colour
-_MOST_NUMBERED = 30  # categories: of more, the numbers of a PNG could not be read
 _MOST_MARKED = 40  # points of a line that are marked each
 
 
@@ -96,31 +95,6 @@ def heat_map(counts, names, link):
         text.set(rotation=90 if turned else 0, ha="left" if turned else "center")
         text.set(va="center" if turned else "baseline")
     return chart.svg("Confusion matrix: rows are the true categories, columns the predicted ones")
-
-
-def matrix_png(counts):
-    """A confusion matrix as a PNG; categories are numbered, because a PNG needs fonts for names.
-
-    Args:
-        counts: int array [C, C], row = true category, column = predicted one.
-
-    Returns:
-        see Chart.png.
-    """
-    size = len(counts)
-    chart = Chart(300, 300, left=26, right=6, top=20, bottom=6)
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
-    chart.axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
-    chart.axes.xaxis.tick_top()
-    chart.axes.spines["bottom"].set_visible(False)
-    chart.axes.tick_params(colors="black")
-    if size <= _MOST_NUMBERED:
-        chart.axes.set(xticks=range(size), yticks=range(size))
-        for row, column in zip(*counts.nonzero(), strict=True):
-            ink = "white" if shares[row, column] > 0.6 else "black"
-            where = {"ha": "center", "va": "center", "fontsize": min(9.0, 150 / size)}
-            chart.axes.text(column, row, counts[row, column], color=ink, **where)
-    return chart.png()
 
 
 def reliability(bins):

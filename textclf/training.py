@@ -95,6 +95,9 @@ class Listener:
     def epoch(self, number):
         """At the start of an epoch, numbered from 1."""
 
+    def batch(self, loss, documents):
+        """After a step, with the loss of its batch, in nats, and how many documents it has."""
+
     def step(self, steps):
         """After a step, with the number of steps done."""
 
@@ -251,6 +254,7 @@ class Trainer:
             self._check_finite(loss)
         self._step += 1
         self._evaluated = False
+        self._listener.batch(float(loss), len(batch[0]))
         self._listener.step(self._step)
         self._check_stop()
 
