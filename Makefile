@@ -1,13 +1,17 @@
 # make train   sets up .venv if needed and trains the CNN (more flags: make train ARGS="--num-epochs 3")
+# make board   shows all trainings in TensorBoard, http://localhost:6006 (more flags: make board ARGS="--port 7000")
 # make test    sets up .venv if needed, checks the style and runs the tests
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: train test
+.PHONY: train board test
 
 train: .venv/run-ready
 	$(BIN)/python run_cnn.py train $(ARGS)
+
+board: .venv/run-ready
+	$(BIN)/tensorboard --logdir tensorboard $(ARGS)
 
 test: .venv/dev-ready
 	$(BIN)/ruff check .
@@ -24,6 +28,6 @@ test: .venv/dev-ready
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-.venv/dev-ready: requirements-dev.txt requirements.txt requirements-jieba.txt requirements-litert.txt | .venv/bin/python
+.venv/dev-ready: requirements-dev.txt requirements.txt requirements-jieba.txt requirements-litert.txt requirements-serve.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@

@@ -67,6 +67,10 @@ def _predict(parsed):
     given = original.given_config(parsed, *CONFIG_CLASSES)
     if options.export is not None:
         return export.run(options, given, parsed.texts, predictor)
+    if options.serve is not None:
+        from textclf import serve  # only where it is asked for
+
+        return serve.run(options, lambda: exported.find_model(options, given, predictor), predictor)
     found = exported.find_model(options, given, predictor)
     check_top_k(options, found.categories)  # before the model is loaded
     multi_label = found.config.multi_label

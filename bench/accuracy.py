@@ -22,7 +22,7 @@ import numpy as np
 from bench.baselines import FASTTEXT, LINEAR, is_installed, run_baseline
 from bench.folds import FOLDS, SMALL, parts_of
 from bench.side_by_side import BenchOptions, bench_parser, run_bench
-from bench.significance import f1_of, mcnemar, mean_interval
+from bench.significance import f1_of, mean_interval
 from data.command import remark
 from data.errors import ConfigError, Failure
 from data.options import option
@@ -30,6 +30,7 @@ from predict import PREDICTORS
 from textclf import held_out
 from textclf.checkpoint import RunDirectory, model_name
 from textclf.sealed import CheckpointError, read_sealed, write_sealed
+from textclf.significance import mcnemar
 
 ROOT = Path(__file__).parents[1]
 # Name -> the script that trains it, and its flags.

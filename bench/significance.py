@@ -1,4 +1,4 @@
-"""What accuracies are compared by: intervals and McNemar's test."""
+"""What accuracies over several seeds are compared by; see textclf/significance.py too."""
 
 from data import lazy_numpy as np
 
@@ -21,27 +21,6 @@ def mean_interval(values):
 
     quantile = stats.t.ppf((1 + _CONFIDENCE) / 2, len(values) - 1)
     return mean, float(quantile * np.std(values, ddof=1) / np.sqrt(len(values)))
-
-
-def mcnemar(right, baseline_right):
-    """McNemar's exact test of whether two classifiers are right equally often.
-
-    Args:
-        right, baseline_right: bool arrays [n], of the same documents.
-
-    Returns:
-        dict: only_model and only_baseline, the documents that one alone has right; p, two-sided.
-
-    Source: McNemar 1947, Psychometrika 12(2); the exact form is the sign test.
-    """
-    from scipy import stats
-
-    right, baseline_right = np.asarray(right), np.asarray(baseline_right)
-    only_model = int((right & ~baseline_right).sum())
-    only_baseline = int((baseline_right & ~right).sum())
-    differ = only_model + only_baseline
-    p = float(stats.binomtest(only_model, differ).pvalue) if differ else 1.0
-    return {"only_model": only_model, "only_baseline": only_baseline, "p": p}
 
 
 def f1_of(labels, predicted):

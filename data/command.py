@@ -13,7 +13,7 @@ from data.errors import ConfigError, Failure
 EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
 EXIT_BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE has ended
 # The headings of --help, in order.
-GROUPS = ("data", "words", "training", "model", "output", "machine", "original")
+GROUPS = ("data", "words", "training", "model", "output", "serving", "machine", "original")
 
 
 class Parser(argparse.ArgumentParser):

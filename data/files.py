@@ -8,14 +8,19 @@ from pathlib import Path
 
 
 def write_text(path, text):
-    """Writes UTF-8 text so that `path` holds either its old content or all of the new one.
+    """Writes UTF-8 text as `write_bytes` does; newlines are written as they stand."""
+    write_bytes(path, text.encode("utf-8"))
 
-    The text goes to a temporary file beside the target, reaches the disk, and takes the target's
+
+def write_bytes(path, content):
+    """Writes a file so that `path` holds either its old content or all of the new one.
+
+    The content goes to a temporary file beside the target, reaches the disk, and takes the target's
     name in one atomic rename.
 
     Args:
         path: str or Path; missing parent folders are made.
-        text: str; newlines are written as they stand.
+        content: bytes.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; `path` is then as it was.
@@ -25,7 +30,7 @@ def write_text(path, text):
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes private files; a result is as readable as any other file of the user.

@@ -33,6 +33,15 @@ TEST_LINES = ["财经\t股市七", "体育\t球赛四四四", "教育\t学校十
 TINY_FLAGS = ["--embedding-dim", "5", "--seq-length", "9", "--hidden-dim", "6", "--batch-size", "4"]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_drawn():
+    """Leaves out reports, which cost more than a tiny training; a module about them has a fixture
+    of this name that does nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textclf.report.write_report", lambda *_, **__: None)
+        yield
+
+
 @pytest.fixture
 def graph():
     """A graph of the test's own with a seed, and made the default one."""

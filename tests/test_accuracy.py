@@ -23,6 +23,7 @@ from data.formats import read_documents
 from data.splits import find_split
 from tests.conftest import TINY_FLAGS
 from textclf import cli
+from textclf.significance import mcnemar
 
 TINY = " ".join([*TINY_FLAGS, "--num-epochs", "1"])
 
@@ -81,7 +82,7 @@ def test_the_interval_is_that_of_student(values):
 def test_mcnemar_is_the_exact_sign_test(gained, lost):
     right = [True] * gained + [False] * lost + [True] * 7 + [False] * 2
     baseline = [False] * gained + [True] * lost + [True] * 7 + [False] * 2
-    found = significance.mcnemar(right, baseline)
+    found = mcnemar(right, baseline)
     differ = gained + lost
     tail = sum(math.comb(differ, k) for k in range(min(gained, lost) + 1)) / 2**differ
     assert (found["only_model"], found["only_baseline"]) == (gained, lost)
@@ -133,7 +134,7 @@ def test_own_splits_give_the_scores_of_the_runs(folder, here, capsys):
         [f1_score(test.labels, p, average="macro", zero_division=0) for p in predicted]
     )
     right = [np.array(p) == np.array(test.labels) for p in (predicted[0], linear)]
-    assert found["mcnemar"][0] == significance.mcnemar(*right)
+    assert found["mcnemar"][0] == mcnemar(*right)
     assert all(seconds > 0 for seconds in found["train_s"]["values"])
     assert all(1000 < size < 1e6 for size in found["size_bytes"]["values"])
     for cell in cells:

@@ -211,3 +211,23 @@ def test_scores_sum_to_the_margin_and_ngrams_are_shared_evenly(graph, random, mo
 def test_a_config_with_ngrams_longer_than_the_text_is_refused():
     with pytest.raises(ConfigError, match="ngrams 8: expected at most seq_length 7"):
         TCNNConfig(**{**CNN, "ngrams": 8}).check()
+
+
+@pytest.mark.parametrize(
+    ("symbols", "longest"), [(512, 2), (64, 3), (20, 4), (11, 5), (2, 5), (1, 5), (0, 5)]
+)
+def test_ngrams_are_as_long_as_it_takes_to_tell_18_bits(symbols, longest, monkeypatch):
+    # Equally frequent symbols tell log2 of their number; padding tells nothing.
+    ids = np.zeros((600, 7), np.int32)
+    if symbols:
+        ids[:, 3:] = 5 + np.arange(600 * 4).reshape(600, 4) % symbols
+    if symbols == 512:
+        ids = np.repeat(np.arange(1, 513, dtype=np.int32)[:, np.newaxis], 7, axis=1)
+    monkeypatch.setattr(ngrams, "_CHUNK", 50)
+    assert ngrams.longest_for(ids) == longest
+    assert ngrams.longest_for(ids[:, -2:]) == 2
+
+
+def test_a_graph_needs_the_number_of_words(graph):
+    with pytest.raises(ConfigError, match="ngrams -1: stands for a number"):
+        TextCNN(TCNNConfig(**{**CNN, "ngrams": -1}))

@@ -121,7 +121,8 @@ def test_a_recipe_is_a_set_of_values_that_flags_change(folder, capsys):
     assert [line.split("\t")[0] for line in out.splitlines()] == ["体育", "财经"]
     again = ["run_cnn", "train", "--resume", "--recipe", "best", *SMALL]
     assert in_process(capsys, *again, "--ngrams", "2")[0] == 0
-    assert in_process(capsys, *again)[0] == 2  # this training began with --ngrams 2
+    assert in_process(capsys, *again, "--ngrams", "3")[0] == 2  # this training began with 2
+    assert in_process(capsys, *again, "--ngrams", "-1")[0] == 0  # what the documents tell stays
     more = ["run_cnn", "train", "--resume", "--num-epochs", "90"]
     is_refused(folder, capsys, more, 2, "num_epochs 90: the learning rates of this training fall")
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.exports import CATEGORIES, TEXTS, make_run
+from tests.serving import Api, service_of
 from textclf import export
 from textclf import tensorflow_v1 as tf
 
@@ -23,7 +24,8 @@ PATH = f"/v1/models/{NAME}:predict"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """(an exported SavedModel as TensorFlow loads it, expected probabilities of TEXTS)."""
+    """(an exported SavedModel as TensorFlow loads it, expected probabilities of TEXTS, the folder
+    of its run)."""
     import tensorflow
 
     folder = tmp_path_factory.mktemp("served")
@@ -32,7 +34,7 @@ def served(tmp_path_factory):
         export.export(predictor, run, folder / "export")
         expected = predictor.predict_proba(TEXTS)
     loaded = tensorflow.saved_model.load(str(folder / "export/saved_model/1"))
-    return loaded, expected
+    return loaded, expected, folder / "run"
 
 
 def _answer_rest(signature, body):
@@ -160,3 +162,44 @@ def test_grpc_answers_a_predict_request(served, ask_grpc):
     assert outputs["category"].tolist() == best
     assert outputs["probability"].dtype == np.float32
     assert outputs["known"].dtype == np.int32
+
+
+def test_our_server_answers_as_the_savedmodel_does(served):
+    loaded, _, run = served
+    signature = loaded.signatures["serving_default"]
+    with service_of(run) as service:
+        api = Api(service)
+        for body in (
+            {"instances": TEXTS},
+            {"instances": [{"texts": text} for text in TEXTS]},
+            {"inputs": TEXTS},
+            {"inputs": {"texts": TEXTS}},
+        ):
+            answer = api("/v1/models/textcnn:predict", body)
+            expected = _answer_rest(signature, body)
+            assert _rounded(answer.json()) == _rounded(expected)
+        metadata = api("/v1/models/textcnn/metadata").json()["metadata"]
+    described = metadata["signature_def"]["signature_def"]["serving_default"]
+    inputs = signature.structured_input_signature[1]
+    for place, specs in (("inputs", inputs), ("outputs", signature.structured_outputs)):
+        assert {name: _shape_of(about) for name, about in described[place].items()} == {
+            name: (
+                f"DT_{spec.dtype.name.upper()}".replace("FLOAT32", "FLOAT"),
+                spec.shape.as_list(),
+            )
+            for name, spec in specs.items()
+        }
+
+
+def _rounded(value):
+    """The same with floats of four digits, which do not depend on who adds up."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _shape_of(about):
+    sizes = [int(dim["size"]) for dim in about["tensor_shape"]["dim"]]
+    return about["dtype"], [None if size == -1 else size for size in sizes]

@@ -15,7 +15,7 @@ from textclf.bound import read_bound, write_bound
 from textclf.evaluation import score
 
 FILE = "calibration.json"
-_BINS = 15
+BINS = 15  # of confidences
 _COLDEST, _HOTTEST = 1 / 20, 20.0
 _TINY = 2.0**-126  # what a probability of 0 counts as: float32 has run out of range
 
@@ -69,9 +69,38 @@ def expected_calibration_error(probabilities, label_ids):
     """
     confidences = probabilities.max(axis=1).astype(np.float64)
     is_right = probabilities.argmax(axis=1) == label_ids
-    bins = np.ceil(confidences * _BINS).astype(np.int64)
-    gaps = np.bincount(bins, weights=is_right - confidences)  # [bins]: documents x gap
+    gaps = np.bincount(_bins(confidences), weights=is_right - confidences)  # documents x gap
     return float(np.abs(gaps).sum() / len(label_ids))
+
+
+def reliability(confidences, is_right):
+    """What a reliability diagram shows: the bins of `expected_calibration_error` that have any.
+
+    Args:
+        confidences: float array [n], probabilities in [0, 1].
+        is_right: bool array [n], whether what they are the probability of is true.
+
+    Returns:
+        list of (float, float, int, int): mean confidence, accuracy, documents that are right, all.
+    """
+    confidences = confidences.astype(np.float64)
+    bins = _bins(confidences)
+    totals, rights = np.bincount(bins), np.bincount(bins, weights=is_right)
+    sums = np.bincount(bins, weights=confidences)
+    return [
+        (
+            float(sums[at] / totals[at]),
+            float(rights[at] / totals[at]),
+            int(rights[at]),
+            int(totals[at]),
+        )
+        for at in np.flatnonzero(totals)
+    ]
+
+
+def _bins(confidences):
+    """The bin of each confidence, int64 array [n]."""
+    return np.ceil(confidences * BINS).astype(np.int64)
 
 
 def fit_temperature(probabilities, label_ids):

@@ -14,6 +14,8 @@ writer.
     thresholds.json          the same of a model of several labels, see thresholds.py
     test_reads.json          how often the test split was scored with them, see held_out.py; it
                              has a lock of its own
+    predictions.json         what the last test said of each document, see predictions.py
+    report.html              that test as a page, see report.py
     .lock                    held by the training that writes here
 """
 
@@ -43,7 +45,13 @@ from textclf.sealed import (
 from textclf.weights import WeightStore, remove_weights
 
 FORMAT = 3
-_LATER = ("calibration.json", "thresholds.json", "test_reads.json")
+_LATER = (
+    "calibration.json",
+    "thresholds.json",
+    "test_reads.json",
+    "predictions.json",
+    "report.html",
+)
 _DESCRIPTION = ("vocab.txt", "categories.txt", "split.json")
 
 

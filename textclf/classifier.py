@@ -1,5 +1,6 @@
 """The part of the graph that every text classifier shares; a model adds `encode`."""
 
+from data.errors import ConfigError
 from textclf import layers, multilabel, ngrams
 from textclf import tensorflow_v1 as tf
 from textclf.lookup import trim_padding
@@ -66,12 +67,17 @@ class TextClassifier:
                 "`with tf.Graph().as_default():`, or after tf.compat.v1.disable_eager_execution()"
             )
         config.check()
+        if config.ngrams < 0:
+            raise ConfigError(
+                f"ngrams {config.ngrams}: stands for a number that training documents tell, see "
+                "ngrams.longest_for; give that, or 0 for no n-grams"
+            )
         self.config = config
         self._training = training
         self._dropouts = 0
         self._class_weights = class_weights
         self.part = part
-        self.progress = None
+        self.progress = self._rate = None
         classes = config.num_classes
         self.input_x = tf.placeholder(tf.int32, [None, config.seq_length], name="input_x")
         self.input_y = tf.placeholder(tf.float32, [None, classes], name="input_y")
@@ -204,7 +210,8 @@ class TextClassifier:
                 self._training_mean(self._cross_entropies(targets, logits)) for logits in outputs
             )
         rate = self._decay() if config.decay else 1.0
-        adam = tf.train.AdamOptimizer(config.learning_rate * rate)
+        self._rate = config.learning_rate * rate
+        adam = tf.train.AdamOptimizer(self._rate)
         if not config.ngrams and self.part is None:
             return adam.minimize(loss), means
         # Weights of n-grams that a batch does not have stay as they are: that is less to do, and
@@ -222,6 +229,12 @@ class TextClassifier:
             descent = tf.train.GradientDescentOptimizer(config.ngram_rate * rate)
             steps.insert(0, descent.apply_gradients(pairs[:1]))
         return tf.group(*steps), means
+
+    def learning_rate_at(self, session, share):
+        """The step size of Adam when a share of the training, float in [0, 1], is done; float."""
+        if self.progress is None:
+            return self._rate
+        return float(session.run(self._rate, {self.progress: share}))
 
     def _decay(self):
         """What the learning rates are multiplied by: up to 1 and down to 0, in straight lines."""

@@ -7,17 +7,14 @@ import contextlib
 import dataclasses
 import functools
 import os
-import signal
-import time
 from pathlib import Path
 
 from data.command import Parser, add_options, guard, remark
 from data.errors import ConfigError
-from textclf import loading, original, peers, runtime
+from textclf import events, loading, original, peers, runtime
 from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import Origin, RunDirectory, environment, holds_weights, is_run, locked
 from textclf.flags import TENSORBOARD_DIR, TestOptions, TrainOptions, default_save_dir
-from textclf.monitor import MONITORS
 from textclf.sealed import CheckpointError
 
 # What a resumed training may change: when it ends. All else is as it began.
@@ -39,7 +36,14 @@ def main(config_class, model_class, arguments=None):
     parsed = parser.parse_args(arguments)
     role = peers.current_role()
     do = guard if role is None else functools.partial(peers.work, role)
-    return do(parser.prog, lambda: parsed.run(parsed, config_class, model_class))
+    return do(parser.prog, lambda: _run_told(parsed, config_class, model_class))
+
+
+def _run_told(parsed, config_class, model_class):
+    options = events.EventOptions.from_flags(parsed)
+    options.check()
+    with events.told(options):
+        return parsed.run(parsed, config_class, model_class)
 
 
 def _build_parser(config_class, model_class):
@@ -77,7 +81,12 @@ def train(parsed, config_class, model_class):
         from textclf import supervisor
 
         return supervisor.run(machines, options, config.batch_size)
-    from textclf import console, joint  # imports that a usage error need not wait for
+    from textclf import (
+        board,
+        console,
+        joint,
+        running,
+    )  # imports that a usage error need not wait for
 
     print("Configuring TensorBoard and Saver...", flush=True)
     save_dir = Path(options.save_dir or default_save_dir(model_class))
@@ -99,7 +108,7 @@ def train(parsed, config_class, model_class):
     )
     if follows:
         run, team = joint.Follower(save_dir, config, options.seed, data), form()
-        return _run_training(run, data, model_class, session_config, console, options, team)
+        return running.run_training(run, data, model_class, session_config, options, team)
     with locked(save_dir):
         _refuse_to_overwrite(save_dir, options)
         team = form()
@@ -113,13 +122,13 @@ def train(parsed, config_class, model_class):
                 seed=options.seed,
                 data=options.values_of("data"),
                 fingerprints=data.fingerprints,
-                board=str(_new_folder(TENSORBOARD_DIR / model_class.name)),
+                board=str(board.new_folder(TENSORBOARD_DIR / model_class.name)),
                 class_weights=loading.class_weights(data.train[1], config),
             ),
             data.division,
         )
         run.save_bad_lines("train", data.bad_lines)
-        return _run_training(run, data, model_class, session_config, console, options, team)
+        return running.run_training(run, data, model_class, session_config, options, team)
 
 
 def apply_recipe(parsed, config_class, recipe):
@@ -139,15 +148,18 @@ def _refuse_to_overwrite(save_dir, options):
 
 def _resume(parsed, options, save_dir, config_class, model_class, console):
     """Goes on with the training that a directory holds."""
-    from textclf import joint
+    from textclf import joint, running
 
     run = RunDirectory.open(save_dir, model_class.name, config_class)
     apply_recipe(parsed, config_class, options.recipe)
     given = dict(vars(parsed))
     if options.recipe != TrainOptions.recipe:
         given.pop("vocab_size")  # as many as the data has
+    # What the documents have made of these stays.
     if not given.get("ngram_weight", True):
-        given.pop("ngram_weight")  # what the number of documents has made of 0
+        given.pop("ngram_weight")
+    if given.get("ngrams", 0) < 0:
+        given.pop("ngrams")
     epochs = given.get("num_epochs", run.config.num_epochs)
     if run.config.decay and epochs != run.config.num_epochs:
         raise ConfigError(
@@ -184,114 +196,14 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
     else:
         run.write_config()
         run.save_bad_lines("train", data.bad_lines)
-    return _run_training(run, data, model_class, session_config, console, options, team)
-
-
-def _run_training(run, data, model_class, session_config, console, options, team):
-    """Trains, from the beginning or from where the run stopped; returns the exit status."""
-    from textclf import (
-        calibration,
-        cluster,
-        embedding,
-        joint,
-        metrics,
-        pace,
-        stopping,
-        thresholds,
-        training,
-    )
-
-    seed, writes = run.origin.seed, team is None or team.is_chief
-    with (
-        runtime.seeded_graph(seed).as_default() as graph,
-        cluster.open_session(graph, session_config, team) as session,
-    ):
-        model = model_class(
-            run.config, class_weights=run.origin.class_weights, part=team and team.part
-        )
-        prepare = data.vectors and embedding.starter(model, data.vectors)
-        if team is not None and writes:
-            prepare = joint.starter(model, model_class, run, prepare)
-        start = None
-        if options.resume and run.weights.snapshots:
-            start = run.weights.restore_latest(session)
-            run.weights.resume_from(start)
-            remark(f"Resuming after step {start.step}.")
-        elif options.resume and writes:
-            remark("Nothing was saved before it stopped: starting from the beginning.")
-        if run.origin.class_weights is not None:
-            remark(loading.describe_weights(run.origin.class_weights, run.categories))
-        print("Training and evaluating...", flush=True)
-        with (
-            console.TrainingPrinter() as printer,
-            metrics.Metrics(
-                run.path / "metrics.jsonl",
-                Path(run.origin.board),
-                graph,
-                keep=start.records if start else 0,
-            )
-            if writes
-            else joint.NoMetrics() as scores,
-        ):
-            trainer = training.Trainer(
-                model,
-                run.weights,
-                data.train,
-                data.val,
-                seed=seed,
-                metrics=scores,
-                listener=printer,
-                prepare=prepare,
-                pace=pace.Pace(options.save_every),
-                team=team,
-            )
-            with stopping.at_signals(trainer, console) as caught:
-                outcome = trainer.train(session, start)
-        if writes and outcome.best is not None and outcome.reason != "interrupted":
-            measure = thresholds.choose if run.config.multi_label else calibration.calibrate
-            remark(measure(session, model, run, data).describe())
-        if team is not None:
-            team.part_from(session)
-    return _report_outcome(outcome, run, caught, console)
-
-
-def _new_folder(parent):
-    """A folder of this run's own, named by the time of day."""
-    name = time.strftime("%Y%m%d-%H%M%S")
-    number = 1
-    while True:
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            number += 1
-
-
-def _report_outcome(outcome, run, caught, console):
-    if outcome.reason == "early":
-        print(console.EARLY_STOP_LINE, flush=True)
-    held = "no weights worth testing yet"
-    if outcome.best is not None:
-        held = (
-            f"the weights of step {outcome.best.step}, "
-            f"{MONITORS[run.config.monitor].describe(outcome.best)}"
-        )
-    stopped = outcome.reason == "interrupted"
-    verb, go_on = ("Stopped", "; --resume goes on from here") if stopped else ("Done", "")
-    remark(
-        f"{verb} at step {outcome.steps}. {run.path} holds {held}; "
-        f"curves: tensorboard --logdir {run.origin.board}{go_on}"
-    )
-    # Another worker's machine may have been asked to stop.
-    return peers.SIGNALLED + (caught or [signal.SIGTERM])[0] if stopped else 0
+    return running.run_training(run, data, model_class, session_config, options, team)
 
 
 def test(parsed, config_class, model_class):
     """`test`: scores the best weights on the test split."""
     options = TestOptions.from_flags(parsed)
     options.check()
-    from textclf import console, evaluation, held_out
+    from textclf import console, evaluation, held_out, summary
 
     given = original.given_config(parsed, config_class)
     run = original.open_model(options, given, config_class, model_class)
@@ -313,29 +225,51 @@ def test(parsed, config_class, model_class):
             reads = held_out.count_read(run, documents)
             print("Testing...", flush=True)
             result = evaluation.evaluate(session, model, encoded.ids, y)
+            weights = session.run(model.variables)
         if run.config.multi_label:
-            _print_sets(result, run, step, reads, console)
-            return 0
-        print(console.TEST_LINE.format(result.loss, result.accuracy))
+            result, matrix = _print_sets(result, run, step, reads, console), None
+        else:
+            matrix = _print_test(result, run, step, reads, console)
         if reads is not None:
-            print(reads)
-        if run.config.class_weights != "none":
-            remark("The loss is not weighted by category; that in training was.")
-        print("Precision, Recall and F1-Score...")
-        print(evaluation.classification_report(result, run.categories))
-        print("Confusion Matrix...")
-        print(evaluation.confusion_matrix(result, len(run.categories)))
+            from textclf.report import write_report
+
+            about = (run, model_class.name, step, documents, encoded)
+            write_report(*about, result, reads, weights=weights)
+    summary.show_test(matrix, run.categories)
     return 0
 
 
+def _print_test(result, run, step, reads, console):
+    """Prints the test of a model of one category a document, and returns its confusion matrix."""
+    from textclf import evaluation
+
+    scores = {"loss": result.loss, "accuracy": result.accuracy}
+    line = console.TEST_LINE.format(result.loss, result.accuracy)
+    events.conclude("test", line, step=step, documents=len(result.label_ids), **scores)
+    if reads is not None:
+        print(reads)
+    if run.config.class_weights != "none":
+        remark("The loss is not weighted by category; that in training was.")
+    print("Precision, Recall and F1-Score...")
+    print(evaluation.classification_report(result, run.categories))
+    print("Confusion Matrix...")
+    matrix = evaluation.confusion_matrix(result, len(run.categories))
+    named = {"categories": run.categories, "matrix": matrix.tolist()}
+    events.tell("confusion_matrix", matrix, **named)
+    return matrix
+
+
 def _print_sets(result, run, step, reads, console):
-    """Prints the test of a model of several labels, at its thresholds; `result` is at 0.5."""
+    """Prints the test of a model of several labels, and returns it at its thresholds; `result` is
+    at 0.5."""
     from textclf import evaluation, thresholds
 
     chosen = thresholds.read_thresholds(run, step)
     result = dataclasses.replace(result, thresholds=chosen)
     loss, subset = result.loss, result.accuracy
-    print(console.SETS_TEST_LINE.format(loss, result.micro_f1, subset, result.hamming_loss))
+    line = console.SETS_TEST_LINE.format(loss, result.micro_f1, subset, result.hamming_loss)
+    scores = {"loss": loss, "micro_f1": result.micro_f1, "subset_accuracy": subset}
+    events.conclude("test", line, step=step, **scores, hamming_loss=result.hamming_loss)
     if reads is not None:
         print(reads)
     if thresholds.find(run, step) is None:
@@ -347,3 +281,4 @@ def _print_sets(result, run, step, reads, console):
     print(evaluation.set_report(result, run.categories))
     print("Every category by itself...")
     print(evaluation.set_counts(result, run.categories))
+    return result

@@ -16,7 +16,7 @@ BEST = types.MappingProxyType(
         "seq_length": 1000,
         "vocab_size": 8000,
         "embedding_dim": 128,
-        "ngrams": 4,
+        "ngrams": -1,
         "ngram_weight": 0.0,
         "embedding_keep_prob": 0.7,
         "label_smoothing": 0.1,
@@ -49,9 +49,10 @@ class ClassifierConfig(WordOptions, LabelOptions):
     ngrams: int = option(
         0,
         "longest n-gram of words in a linear path beside the network (hashed as in fastText, "
-        "weighted by TF-IDF); 0 for no such path",
+        "weighted by TF-IDF); 0 for no such path, -1 for as many words as tell 18 bits in the "
+        "training documents: two of Chinese, four of English characters",
         group="model",
-        minimum=0,
+        minimum=-1,
         maximum=8,
         later=True,
     )

@@ -5,6 +5,7 @@ import sys
 import time
 from datetime import timedelta
 
+from textclf import events
 from textclf.training import Listener
 
 EVALUATION_LINE = (
@@ -19,6 +20,7 @@ SETS_TEST_LINE = (
     "Test Loss: {:>6.2}, Test Micro-F1: {:>7.2%}, Subset Acc: {:>7.2%}, Hamming Loss: {:>7.2%}"
 )
 TEST_LINE = "Test Loss: {:>6.2}, Test Acc: {:>7.2%}"
+_MEMORY = 0.95  # share of the old value in the running means of the progress bar
 EARLY_STOP_LINE = "No optimization for a long time, auto-stopping..."
 
 
@@ -32,7 +34,8 @@ def time_usage():
     """Prints how long the block took."""
     start_s = time.monotonic()
     yield
-    print("Time usage:", whole_seconds(time.monotonic() - start_s), flush=True)
+    elapsed_s = time.monotonic() - start_s
+    events.tell("time", f"Time usage: {whole_seconds(elapsed_s)}", seconds=round(elapsed_s, 3))
 
 
 class TrainingPrinter(Listener):
@@ -41,6 +44,8 @@ class TrainingPrinter(Listener):
     def __init__(self):
         self._bar = None
         self._task = None
+        self._loss = self._step_s = None
+        self._documents, self._before_s = 0, None
 
     def __enter__(self):
         if sys.stderr.isatty():
@@ -54,14 +59,27 @@ class TrainingPrinter(Listener):
 
     def started(self, total_steps, done_steps):
         if self._bar:
-            self._task = self._bar.add_task("training", total=total_steps, completed=done_steps)
+            self._task = self._bar.add_task(
+                "training", total=total_steps, completed=done_steps, about=""
+            )
+            self._before_s = time.monotonic()
 
     def epoch(self, number):
-        print("Epoch:", number, flush=True)
+        events.tell("epoch", f"Epoch: {number}", epoch=number)
+
+    def batch(self, loss, documents):
+        if not self._bar:
+            return
+        now_s = time.monotonic()
+        self._step_s = _running_mean(self._step_s, now_s - self._before_s)
+        self._loss = _running_mean(self._loss, loss)
+        self._documents, self._before_s = max(self._documents, documents), now_s
 
     def step(self, steps):
         if self._bar:
-            self._bar.update(self._task, completed=steps)
+            rate = self._documents / max(self._step_s, 1e-9)
+            about = f"{rate:,.0f} documents/s, loss {self._loss:.2g}"
+            self._bar.update(self._task, completed=steps, about=about)
 
     def evaluated(self, progress):
         watched, form = [], EVALUATION_LINE
@@ -79,7 +97,13 @@ class TrainingPrinter(Listener):
             whole_seconds(progress.elapsed_s),
             "*" if progress.improved else "",
         )
-        print(line, flush=True)
+        values = {**progress.to_record(), "elapsed_s": round(progress.elapsed_s, 3)}
+        events.tell("evaluation", line, **values)
+        self._before_s = time.monotonic()  # no part of the next step
+
+
+def _running_mean(before, value):
+    return value if before is None else _MEMORY * before + (1 - _MEMORY) * value
 
 
 class RowsBar:
@@ -145,7 +169,7 @@ def _progress_bar():
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("steps, left"),
+        progress.TextColumn("steps, {task.fields[about]}, left"),
         progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -17,12 +17,14 @@ class Evaluation:
         accuracy: float in [0, 1].
         label_ids: int64 array [n], the true categories.
         predicted_ids: int64 array [n].
+        probabilities: float32 array [n, num_classes], rows sum to 1; None where nobody kept them.
     """
 
     loss: float
     accuracy: float
     label_ids: "np.ndarray"
     predicted_ids: "np.ndarray"
+    probabilities: "np.ndarray | None" = None
 
 
 def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None, team=None):
@@ -45,13 +47,14 @@ def evaluate(session, model, x, y, batch_size=None, *, after_batch=lambda: None,
         return _evaluate_sets(session, model, x, y, batch_size, after_batch, team)
     total_loss = 0.0
     predicted_ids = np.empty(len(x), dtype=np.int64)
-    fetches = [model.loss, model.y_pred_cls]
+    probabilities = np.empty(y.shape, dtype=np.float32)
+    fetches = [model.loss, model.y_pred_cls, model.probabilities]
     for rows, found in _each_batch(session, model, fetches, x, y, batch_size, after_batch, team):
-        loss, predicted_ids[rows] = found
+        loss, predicted_ids[rows], probabilities[rows] = found
         total_loss += float(loss) * len(rows)
     label_ids = np.argmax(y, axis=1)
     accuracy = float(np.mean(predicted_ids == label_ids))
-    return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids)
+    return Evaluation(total_loss / len(x), accuracy, label_ids, predicted_ids, probabilities)
 
 
 def _each_batch(session, model, fetches, x, y, batch_size, after_batch, team):

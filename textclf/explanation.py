@@ -137,12 +137,7 @@ class Explainer:
             ConfigError: the model has no such category, or nothing here can explain it.
         """
         self._predictor = predictor
-        self._category_id = None
-        if category is not None:
-            if category not in predictor.cat_to_id:
-                listed = ", ".join(predictor.categories)
-                raise ConfigError(f"explain_category {category!r}: expected one of {listed}")
-            self._category_id = predictor.cat_to_id[category]
+        self._category_id = self._find(category)
         self._encoder = loading.encoder(predictor.words, predictor.config)
         name = predictor.name
         if name not in ATTRIBUTORS:
@@ -150,6 +145,15 @@ class Explainer:
                 f"explain: explains {', '.join(ATTRIBUTORS)}, not {name}; leave it out"
             )
         self._attributor = ATTRIBUTORS[name](predictor.weights(), predictor.config)
+
+    def _find(self, category):
+        """The id of a category; None for None."""
+        if category is None:
+            return None
+        if category not in self._predictor.cat_to_id:
+            listed = ", ".join(self._predictor.categories)
+            raise ConfigError(f"explain_category {category!r}: expected one of {listed}")
+        return self._predictor.cat_to_id[category]
 
     def __enter__(self):
         return self
@@ -161,33 +165,38 @@ class Explainer:
         """Frees what is its own; the predictor stays open."""
         self._attributor.close()
 
-    def explain(self, texts, probabilities=None):
+    def explain(self, texts, probabilities=None, category=None):
         """Explains several texts.
 
         Args:
             texts: iterable of n str.
             probabilities: float array [n, num_classes], what the predictor says of them if that is
                 known already.
+            category: str, what to ask about this time; None for that of the Explainer.
 
         Returns:
             list of n Explanation.
+
+        Raises:
+            ConfigError: the model has no such category.
         """
         texts = [str(text) for text in texts]
+        asked = self._category_id if category is None else self._find(category)
         explanations = []
         for start in range(0, len(texts), _CHUNK):
             rows = slice(start, start + _CHUNK)
             known = None if probabilities is None else probabilities[rows]
-            explanations += self._explain(texts[rows], known)
+            explanations += self._explain(texts[rows], known, asked)
         return explanations
 
-    def _explain(self, texts, probabilities):
+    def _explain(self, texts, probabilities, category_id):
         ids = self._encoder.encode(texts).ids  # [n, seq_length]
         if probabilities is None:
             probabilities = self._predictor.score(ids)
         predicted = best_ids(probabilities, self._predictor.thresholds)
         asked = predicted
-        if self._category_id is not None:
-            asked = np.full(len(texts), self._category_id)
+        if category_id is not None:
+            asked = np.full(len(texts), category_id)
         found = self._attributor.attribute(ids, asked)
         categories = self._predictor.categories
         explanations = []

@@ -63,27 +63,32 @@ def head(about):
     Returns:
         str.
     """
-    marks = "".join(
-        f"mark.{side}{strength} {{ background: rgb(var(--{name}) / {cover}%); }}\n"
-        for side, name in (("f", "for"), ("a", "against"))
-        for strength, cover in enumerate(_COVERS, start=1)
-    )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # Whatever the texts hold, nothing is loaded and nothing runs.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>Why these categories</title>\n<style>{_STYLE}{marks}</style>\n</head>\n<body>\n"
-        f'<h1>Why these categories</h1>\n<p class="about">{_escape(about)}</p>\n'
-        f'<p class="legend">{_legend()}</p>\n'
+        f"<title>Why these categories</title>\n<style>{_STYLE}{mark_style()}</style>\n"
+        "</head>\n<body>\n"
+        f'<h1>Why these categories</h1>\n<p class="about">{escape(about)}</p>\n'
+        f'<p class="legend">{legend()}</p>\n'
         '<table>\n<thead><tr><th class="number">#</th><th>category</th>'
         '<th class="probability">probability</th><th>text</th></tr></thead>\n<tbody>\n'
     )
 
 
-def _legend():
-    """What the marks mean, the faintest to the strongest."""
+def mark_style():
+    """The colours behind words, of --for and --against, as CSS; str."""
+    return "".join(
+        f"mark.{side}{strength} {{ background: rgb(var(--{name}) / {cover}%); }}\n"
+        for side, name in (("f", "for"), ("a", "against"))
+        for strength, cover in enumerate(_COVERS, start=1)
+    )
+
+
+def legend():
+    """What the marks mean, the faintest to the strongest, as HTML; str."""
     sides = (("f", "speaks for the category"), ("a", "speaks against it"))
     shown = []
     for side, words in sides:
@@ -111,20 +116,20 @@ def row(number, explanation, notes=()):
     notes = list(notes)
     if explanation.category != explanation.predicted:
         notes.append(f"predicted: {explanation.predicted}")
-    notes = "".join(f"<small>{_escape(note)}</small>" for note in notes)
+    notes = "".join(f"<small>{escape(note)}</small>" for note in notes)
     return (
         f'<tr><td class="number">{number}</td>'
-        f'<td class="category">{_escape(explanation.category)}{notes}</td>'
+        f'<td class="category">{escape(explanation.category)}{notes}</td>'
         f'<td class="probability">{explanation.probability:.2%}</td>'
-        f'<td class="text" dir="auto">{_marked(explanation)}</td></tr>\n'
+        f'<td class="text" dir="auto">{marked(explanation)}</td></tr>\n'
     )
 
 
 def fault_row(number, text, status):
     """A document that has no category: what is left of its text, and why, as str."""
     return (
-        f'<tr><td class="number">{number}</td><td class="fault" colspan="2">{_escape(status)}</td>'
-        f'<td class="text u" dir="auto">{_escape(text)}</td></tr>\n'
+        f'<tr><td class="number">{number}</td><td class="fault" colspan="2">{escape(status)}</td>'
+        f'<td class="text u" dir="auto">{escape(text)}</td></tr>\n'
     )
 
 
@@ -167,10 +172,11 @@ def _row_of(number, result):
     return row(number, result.explanation, notes)
 
 
-def _marked(explanation):
+def marked(explanation):
+    """The text of an Explanation with its words marked, as HTML; str."""
     shown = []
     for start, end, strength, score in explanation.pieces():
-        piece = _escape(explanation.text[start:end])
+        piece = escape(explanation.text[start:end])
         if strength is None and end - start > _LONG:
             summary = f"{end - start:,} characters that the model does not read"
             piece = f'<details class="u"><summary>{summary}</summary>{piece}</details>'
@@ -184,7 +190,7 @@ def _marked(explanation):
     return "".join(shown)
 
 
-def _escape(text):
+def escape(text):
     """Text as it stands in a page; half a surrogate pair, which no file can hold, as its code."""
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return html.escape(text.translate(_CODES))

@@ -8,6 +8,7 @@ from data.formats import ReadOptions
 from data.options import Options, option
 from data.splits import DataOptions, SourceOptions
 from textclf import runtime
+from textclf.events import EventOptions
 from textclf.peers import PeerOptions
 
 CNEWS_DIR = Path("data/cnews")
@@ -98,7 +99,7 @@ class SkipOptions(Options):
 
 
 @dataclasses.dataclass
-class TrainOptions(RunOptions, PeerOptions, SkipOptions, DataOptions):
+class TrainOptions(RunOptions, PeerOptions, SkipOptions, DataOptions, EventOptions):
     """What training needs besides the model's config."""
 
     seed: int = option(
@@ -122,6 +123,11 @@ class TrainOptions(RunOptions, PeerOptions, SkipOptions, DataOptions):
         "--num-epochs to go on with one that is done",
         group="output",
     )
+    histograms: bool = option(
+        False,
+        "show in TensorBoard how the weights are distributed, at every evaluation",
+        group="output",
+    )
 
     def check(self):
         super().check()
@@ -130,7 +136,7 @@ class TrainOptions(RunOptions, PeerOptions, SkipOptions, DataOptions):
 
 
 @dataclasses.dataclass
-class TestOptions(ModelOptions, SkipOptions, ReadOptions, SourceOptions):
+class TestOptions(ModelOptions, SkipOptions, ReadOptions, SourceOptions, EventOptions):
     """What testing needs."""
 
     data_dir: str = option(

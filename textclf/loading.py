@@ -104,6 +104,8 @@ def load_training(path, options, config, chosen):
         config.ngram_weight = ngrams.weight_for(len(train))
     train_encoded, train_labels = encode(train, words, categories, config)
     val_encoded, val_labels = encode(val, words, categories, config)
+    if config.ngrams < 0:
+        config.ngrams = ngrams.longest_for(train_encoded.ids)
     fingerprints = {name: documents.fingerprint() for name, documents in splits.items()}
     vectors = None
     if config.embedding_file is not None:

@@ -7,7 +7,8 @@ their own; longer n-grams share so many buckets, found by adding up random numbe
 Sources: Joulin et al. 2016, arXiv:1607.01759, for hashed n-grams; Zobrist 1970 for the hash, a sum
 of random numbers by place and word; Cheng et al. 2016, arXiv:1606.07792, for a linear path beside a
 network; Salton and Buckley 1988 for TF-IDF, with the smoothed idf of scikit-learn; Buehlmann 1967,
-Experience Rating and Credibility, for a weight by the number of documents.
+Experience Rating and Credibility, for a weight by the number of documents; Shannon 1948 for what a
+word tells.
 """
 
 from data import lazy_numpy as np
@@ -20,6 +21,8 @@ NO_ROW = PAD_ID  # the row of what is no n-gram of the text, because padding is 
 _CHUNK = 1 << 22  # rows that are counted at a time
 _PLACES = 8  # numbers of different n differ
 _CREDIBLE = 1000  # training documents from which a network is believed half as much as n-grams
+_BITS = 18  # what an n-gram tells: some 260,000 of equal frequency could be told apart
+_LONGEST = 5
 _TINY = 1e-12  # where no n-gram is known
 
 
@@ -41,6 +44,28 @@ def weight_for(documents):
         float > 1.
     """
     return 1 + _CREDIBLE / documents
+
+
+def longest_for(ids):
+    """Which n-grams to count: as long as it takes to tell about _BITS bits.
+
+    A Chinese character, or a word, tells 9 or 10 bits, a letter between 4 and 5. Longer n-grams are
+    rare ones, which take weight from those that say more.
+
+    Args:
+        ids: int32 array [n, seq_length] of the training documents.
+
+    Returns:
+        int from 2 to _LONGEST, at most seq_length.
+    """
+    counts = np.zeros(int(ids.max(initial=0)) + 1, np.int64)
+    step = max(1, _CHUNK // ids.shape[1])
+    for start in range(0, len(ids), step):
+        counts += np.bincount(ids[start : start + step].ravel(), minlength=len(counts))
+    counts[PAD_ID] = 0
+    shares = counts[counts > 0] / max(1, counts.sum())
+    entropy = max(_TINY, -(shares * np.log2(shares)).sum())  # bits a word
+    return min(max(2, round(_BITS / entropy)), _LONGEST, ids.shape[1])
 
 
 def codes(config, size, place):

@@ -27,7 +27,6 @@ ROLE_VARIABLE = "TEXTCLF_ROLE"  # between a supervisor and its workers
 LIFELINE_VARIABLE = "TEXTCLF_LIFELINE"  # set: stdin is a pipe that ends when the supervisor does
 _TF_CONFIG = "TF_CONFIG"  # what Kubernetes' training operators set
 _ADDRESS = re.compile(r"(?P<host>[^:\s\[\]]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
-SIGNALLED = 128  # plus a signal's number: the status of a program that it has ended, in a shell
 LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h: a worker that has lost the others
 
 

@@ -13,15 +13,19 @@ from textclf.abstention import AbstainOptions
 from textclf.export import ExportOptions
 from textclf.flags import ExplainOptions, ModelOptions
 from textclf.results import FORMATS
+from textclf.serve_flags import ServeOptions
 
 KINDS = ("cnn", "rnn")  # what --model may be, besides a folder
 _COLUMNS = ("text_column", "label_column")
+_MODEL = {field.name for field in dataclasses.fields(ModelOptions)}
 # What may change while a job is stopped: names of places. What stands there is compared itself.
 _PLACES = {"input", "output", "model", "save_dir", "checkpoint", "vocab", "categories"}
 
 
 @dataclasses.dataclass
-class PredictOptions(ModelOptions, ReadOptions, AbstainOptions, ExplainOptions, ExportOptions):
+class PredictOptions(
+    ModelOptions, ReadOptions, AbstainOptions, ExplainOptions, ExportOptions, ServeOptions
+):
     """What prediction needs; of ReadOptions, it reads texts without a label too."""
 
     model: str = option(
@@ -145,6 +149,7 @@ class PredictOptions(ModelOptions, ReadOptions, AbstainOptions, ExplainOptions, 
         Raises:
             ConfigError: they do not fit each other.
         """
+        self.check_served(texts, given, {*_MODEL, "model"})
         if self.export is not None and self.input is not None:
             raise ConfigError("export and input: an export classifies nothing; give one")
         if self.input is None:
@@ -204,6 +209,7 @@ class PredictOptions(ModelOptions, ReadOptions, AbstainOptions, ExplainOptions, 
     def identity(self):
         """dict of all that a row's result depends on, besides input and model."""
         values = {name: value for name, value in self.to_dict().items() if name not in _PLACES}
-        for name in ("resume", "overwrite", "export", "data_dir"):
+        served = (field.name for field in dataclasses.fields(ServeOptions))
+        for name in ("resume", "overwrite", "export", "data_dir", *served):
             del values[name]
         return {**values, "format": self.row_format, "output_format": self.written_format}

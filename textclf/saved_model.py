@@ -13,7 +13,7 @@ from data.words import CODE_POINTS
 from textclf import plain
 from textclf import tensorflow_v1 as tf
 
-INPUT = "texts"
+INPUT, SIGNATURE = "texts", "serving_default"
 _UNKNOWN = -1
 
 
@@ -43,7 +43,7 @@ def write(path, model, categories_file):
     check_exact(model.config)
     module = _build(tensorflow, model)
     module.categories = tensorflow.saved_model.Asset(str(categories_file))
-    tensorflow.saved_model.save(module, str(path), signatures={"serving_default": module.classify})
+    tensorflow.saved_model.save(module, str(path), signatures={SIGNATURE: module.classify})
 
 
 def check_exact(config):
@@ -81,7 +81,7 @@ class SavedModel:
             dict from output name to array [n, ...], strings as bytes; see `write`.
         """
         batch = tf.constant(list(texts), tf.string, [len(texts)])
-        outputs = self._loaded.signatures["serving_default"](**{INPUT: batch})
+        outputs = self._loaded.signatures[SIGNATURE](**{INPUT: batch})
         return {name: value.numpy() for name, value in outputs.items()}
 
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from data.command import EXIT_INTERRUPTED, remark
 from data.errors import ConfigError, Failure
-from textclf.peers import LIFELINE_VARIABLE, LOST_STATUS, SIGNALLED, Notes, Role, deal_cores
+from textclf.peers import LIFELINE_VARIABLE, LOST_STATUS, Notes, Role, deal_cores
+from textclf.stopping import SIGNALLED
 
 _STOPPED = (EXIT_INTERRUPTED, SIGNALLED + signal.SIGTERM)  # at the end of a step, as asked
 _POLL_S = 0.05

@@ -18,87 +18,12 @@ from textclf import tensorflow_v1 as tf
 from textclf.evaluation import evaluate, macro_f1
 from textclf.monitor import MONITORS
 from textclf.pace import Pace
-from textclf.weights import Best, Snapshot
+from textclf.progress import Outcome, Progress
+from textclf.weights import Snapshot
 
 
 class DivergedError(Failure):
     """The loss is no finite number any more; the message says what to lower."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """An evaluation in the course of training.
-
-    Attributes:
-        step: int, optimiser steps done.
-        train_loss, train_accuracy: of the batch at hand, without dropout.
-        val_loss, val_accuracy: of the validation split.
-        elapsed_s: float, seconds since training began.
-        improved: bool, whether these weights are the best so far (and now saved).
-        val_macro_f1: of the validation split if that is the score to watch, else None.
-        val_micro_f1: of the validation split if documents have several labels, else None.
-    """
-
-    step: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    elapsed_s: float
-    improved: bool
-    val_macro_f1: float | None = None
-    val_micro_f1: float | None = None
-
-    def to_best(self):
-        """The same as Best."""
-        scores = self.val_accuracy, self.val_macro_f1, self.val_micro_f1
-        return Best(self.step, self.val_loss, *scores)
-
-    def to_record(self):
-        """The record of metrics.jsonl, see metrics.py."""
-        watched = {"macro_f1": self.val_macro_f1, "micro_f1": self.val_micro_f1}
-        watched = {name: value for name, value in watched.items() if value is not None}
-        return {
-            "step": self.step,
-            "split": "validation",
-            "loss": self.val_loss,
-            "accuracy": self.val_accuracy,
-            **watched,
-            "train_loss": self.train_loss,
-            "train_accuracy": self.train_accuracy,
-            "improved": self.improved,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a training ended.
-
-    Attributes:
-        steps: int, optimiser steps done.
-        best: Best that is saved, or None.
-        reason: "finished" (all epochs), "early" (no improvement) or "interrupted".
-    """
-
-    steps: int
-    best: Best | None
-    reason: str
-
-
-class Listener:
-    """Hears of a training; every method does nothing here."""
-
-    def started(self, total_steps, done_steps):
-        """Before the first step; a resumed training has done some."""
-
-    def epoch(self, number):
-        """At the start of an epoch, numbered from 1."""
-
-    def step(self, steps):
-        """After a step, with the number of steps done."""
-
-    def evaluated(self, progress):
-        """After an evaluation."""
 
 
 class _StopRequestedError(Exception):
@@ -258,6 +183,7 @@ class Trainer:
             )
         self._step += 1
         self._evaluated = False
+        self._listener.batch(float(found["loss"]), len(batch[0]))
         self._listener.step(self._step)
         if stop:
             raise _StopRequestedError
@@ -308,6 +234,7 @@ class Trainer:
     def _measure(self, session, batch):
         """Scores a batch and the validation split; returns Progress, which is in the metrics."""
         model = self._model
+        self._metrics.evaluating(self._step)
         train_loss, train_accuracy = session.run([model.loss, model.acc], model.feed(*batch))
         ways = {"after_batch": self._check_stop, "team": self._team}
         validation = evaluate(session, model, *self._val_data, **ways)
@@ -327,6 +254,7 @@ class Trainer:
         improved = self._monitor.is_better(progress, self._best, draw=self._config.decay)
         progress = dataclasses.replace(progress, improved=improved)
         self._metrics.add(progress.to_record())
+        self._metrics.evaluated(session, self._step, self._step / self._total_steps, validation)
         return progress
 
     def _macro_f1(self, validation):
