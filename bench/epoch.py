@@ -18,7 +18,7 @@ from bench.models import MODELS, build_config, model_classes, opened
 from bench.side_by_side import BenchOptions, Comparison, bench_parser, report, run_bench
 from data.cnews_loader import batch_iter
 from data.options import option
-from textclf import loading, metrics, training, weights
+from textclf import loading, metrics, progress, training, weights
 from textclf.flags import SAMPLE_DIR, TrainOptions
 
 _NEVER = 10**9  # steps
@@ -40,7 +40,7 @@ class EpochOptions(BenchOptions):
     warm_up: int = option(3, "steps of each before, not counted", group="output", minimum=1)
 
 
-class TurnTaking(training.Listener):
+class TurnTaking(progress.Listener):
     """Times a Trainer in turns of so many steps; between them the other one has its turn.
 
     Attributes:

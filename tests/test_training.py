@@ -10,9 +10,10 @@ from cnn_model import TCNNConfig, TextCNN
 from textclf import tensorflow_v1 as tf
 from textclf import training
 from textclf.metrics import Metrics
+from textclf.progress import Listener
 from textclf.runtime import seeded_graph
 from textclf.sealed import CheckpointError
-from textclf.training import DivergedError, Listener, Trainer
+from textclf.training import DivergedError, Trainer
 from textclf.weights import WeightStore
 
 WORDS = ["<PAD>", *"abcdefgh"]

@@ -108,7 +108,7 @@ class Board:
 
         Args:
             session: tf.Session; if training is done, with the weights that are kept.
-            reason: str, see training.Outcome.
+            reason: str, see progress.Outcome.
         """
         from tensorboard.plugins.hparams import api_pb2
         from tensorboard.plugins.hparams.summary import session_end_pb

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 from textclf import events
-from textclf.training import Listener
+from textclf.progress import Listener
 
 EVALUATION_LINE = (
     "Iter: {:>6}, Train Loss: {:>6.2}, Train Acc: {:>7.2%}, "
