@@ -57,6 +57,12 @@ class NoMetrics:
     def add(self, record):
         """Writes nothing."""
 
+    def evaluating(self, step):
+        """Does nothing."""
+
+    def evaluated(self, *evaluation):
+        """Writes nothing."""
+
     def flush(self):
         """Does nothing."""
 
