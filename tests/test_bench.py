@@ -24,6 +24,7 @@ BENCHES = (
     "abstention",
     "deletion",
     "accuracy",
+    "serving",
 )
 
 

@@ -183,7 +183,7 @@ def calibrated(tmp_path_factory):
     remarks = []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("textclf.cli.remark", remarks.append)
+        patch.setattr("textclf.running.remark", remarks.append)
         _train(*TRAIN, "--num-epochs", "9", "--save-dir", "run")
     return folder, remarks
 

@@ -263,6 +263,8 @@ class OriginalWeights:
         for variable, axes in _AXES.items():
             if not fields.keys() >= set(axes) - {None}:
                 continue  # a variable of another model
+            if variable == "conv/kernel" and "rnn" in fields:
+                continue  # there are no filters in the original's
             shape = self._shape(variable)
             if len(shape) != len(axes):
                 raise self._foreign(f"{variable} is {shape}, expected {len(axes)} axes")
