@@ -43,7 +43,9 @@ def _fields(config_classes):
         for config_class in config_classes
         for field in dataclasses.fields(config_class)
         # Its vocabulary is there already, and has no word for those outside it.
-        if field.metadata["group"] in ("words", "model") and field.name not in ("min_count", "oov")
+        if field.metadata["group"] in ("words", "model")
+        and field.name not in ("min_count", "oov")
+        and not field.metadata["later"]  # as it was without
     }
 
 
@@ -263,8 +265,6 @@ class OriginalWeights:
         for variable, axes in _AXES.items():
             if not fields.keys() >= set(axes) - {None}:
                 continue  # a variable of another model
-            if variable == "conv/kernel" and "rnn" in fields:
-                continue  # there are no filters in the original's
             shape = self._shape(variable)
             if len(shape) != len(axes):
                 raise self._foreign(f"{variable} is {shape}, expected {len(axes)} axes")
