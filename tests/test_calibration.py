@@ -1,6 +1,8 @@
 """Temperature scaling, held to SciPy and to counting; and how a run is calibrated and read back."""
 
+import contextlib
 import errno
+import io
 import json
 import os
 import shutil
@@ -180,12 +182,11 @@ def calibrated(tmp_path_factory):
     (folder / "tiny").mkdir()
     for split, lines in (("train", TRAIN_LINES + HARD_LINES), ("val", EASY_LINES + HARD_LINES)):
         (folder / f"tiny/{split}.txt").write_text("\n".join(lines), encoding="utf-8")
-    remarks = []
-    with pytest.MonkeyPatch.context() as patch:
+    remarks = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(remarks):
         patch.chdir(folder)
-        patch.setattr("textclf.running.remark", remarks.append)
         _train(*TRAIN, "--num-epochs", "9", "--save-dir", "run")
-    return folder, remarks
+    return folder, remarks.getvalue().splitlines()
 
 
 @pytest.fixture
