@@ -63,6 +63,10 @@ def _predict(parsed):
     options = PredictOptions.from_flags(parsed)
     options.check()
     options.check_rows(parsed.texts, vars(parsed))
+    if options.merge:
+        from textclf import bulk, merging
+
+        return merging.run(options, bulk.report)
     predictor = _find_kind(options)
     given = original.given_config(parsed, *CONFIG_CLASSES)
     if options.export is not None:

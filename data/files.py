@@ -27,10 +27,24 @@ def write_bytes(path, content):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Writes a file as `write_bytes` does, piece by piece; yields it, open in binary mode.
+
+    Args:
+        path: Path.
+
+    Raises:
+        OSError: as there. Whatever the block raises, `path` is then as it was.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes private files; a result is as readable as any other file of the user.

@@ -8,6 +8,7 @@ nothing but the rows in them, so a job that goes on at a chunk ends with the sam
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from data.rows import Rows, classifiable, rows_of_texts
 from data.source import STANDARD_INPUT, Source
 from textclf.answering import Answerer
 from textclf.console import RowsBar
+from textclf.merging import manifest
 from textclf.results import Writer, no_known_word
 from textclf.shards import OutputError, Place
 from textclf.tally import Tally, count
@@ -95,18 +97,23 @@ class Chunk:
 
     Attributes:
         rows: list of Row.
-        encoded: Encoded, of those without a fault.
+        encoded: Encoded, of those without a fault; None if others are to score them.
         end: Place after them.
         consumed: int, how much of the source's size has been read, or None.
     """
 
     rows: list
-    encoded: Encoded
+    encoded: Encoded | None
     end: Place
     consumed: int | None
 
+    @property
+    def first(self):
+        """The number of its first row, from 1."""
+        return self.end.rows - len(self.rows) + 1
 
-def chunks(given, encode, most_rows, done=0):
+
+def chunks(given, encode, most_rows, done=0, is_mine=None):
     """Yields the Chunk after Chunk of an Input.
 
     Args:
@@ -114,14 +121,17 @@ def chunks(given, encode, most_rows, done=0):
         encode: function from a list of str to Encoded.
         most_rows: int.
         done: int, rows of it that are behind.
+        is_mine: iterator of bool, whether the next chunk is to be scored here; None if all are.
     """
 
     def close():
         nonlocal done
         done += len(rows)
-        texts = [row.text for row in rows if not row.fault]
+        encoded = None
+        if is_mine is None or next(is_mine):
+            encoded = encode([row.text for row in rows if not row.fault])
         consumed = given.source.consumed() if given.source else None
-        return Chunk(rows, encode(texts), given.place(done), consumed)
+        return Chunk(rows, encoded, given.place(done), consumed)
 
     rows, characters = [], 0
     for row in map(classifiable, given.rows):
@@ -167,49 +177,80 @@ def classify(model, given, output, options):
         "input": given.source.identity() if given.source else {},
         "options": options.identity(),
     }
+    described = {
+        "name": given.name,
+        "guess": no_known_word(model.config.tokens),
+        "abstain_label": options.abstain_label,
+        "labels": options.reads_labels,
+        "several": model.thresholds is not None,
+    }
     with Answerer(model, options) as answerer:
-        total = _classify(answerer, model, given, output, options, about)
-    several = model.thresholds is not None
-    _report(total, given, options, no_known_word(model.config.tokens), several)
+        writer = _writer(options, model, answerer)
+        start, tallies = output.begin(about)
+        for line in answerer.remarks:
+            remark(line)
+        if start is not None:
+            given.skip_to(start)
+            remark(f"Going on after row {start.rows:,}.")
+        total = sum((Tally(**values) for values in tallies), Tally())
+        end, total = _write_rows(answerer, writer, model, given, output, options, start, total)
+    if options.share is None:
+        output.finish(end.rows, writer.tail())
+    else:
+        about = {**about, "input": end}
+        output.finish(end.rows, manifest=manifest(options.share, about, total, writer, described))
+    report(total, end.rows, **described)
+    if not options.to_stdout:
+        name, of = options.output, ""
+        if options.share:
+            name, of = options.share.part(name), f" of {end.rows:,}"
+        remark(f"{name}: {total.rows:,}{of} rows")
 
 
-def _classify(answerer, model, given, output, options, about):
-    """Classifies all rows and returns their Tally."""
-    writer = _writer(options, model, answerer)
-    start, tallies = output.begin(about)
-    label_sets_read = options.reads_labels and model.thresholds is not None
-    total = sum((Tally(**values) for values in tallies), Tally())
-    for line in answerer.remarks:
-        remark(line)
-    head = writer.header() if start is None else b""
-    if start is not None:
-        given.skip_to(start)
-        remark(f"Going on after row {start.rows:,}.")
-    done = total.rows
+def _write_rows(answerer, writer, model, given, output, options, start, total):
+    """Classifies what is left of the rows; returns the Place at the end, and the Tally of all."""
+    share = options.share
+    read = start.rows if start else 0
+    head = writer.header() if start is None and share is None else b""
+    is_mine = map(share.has, itertools.count(len(total.pieces))) if share else None
+    stages = chunks(given, model.encode, _chunk_rows(options, given), read, is_mine)
     size, consumed = (given.source.size, given.source.consumed()) if given.source else (None, None)
-    stages = chunks(given, model.encode, _chunk_rows(options, given), done)
+    label_sets_read = options.reads_labels and model.thresholds is not None
     with (
         contextlib.closing(ahead(stages) if given.can_be_resumed else stages) as ready,
         RowsBar(size, consumed or 0, hidden=_rows_are_seen(options)) as bar,
     ):
+        begun = total.rows
         for chunk in ready:
-            results = answerer.answer(chunk)
-            tally = count(
-                results,
-                chunk.rows,
-                model.cat_to_id,
-                given.name,
-                label_sets_read=label_sets_read,
-            )
-            written = writer.write(results, first=total.rows + 1)
-            output.append(head + written, chunk.end, tally)
+            data, tally = b"", Tally()
+            if chunk.encoded is not None:
+                results = answerer.answer(chunk)
+                tally = count(
+                    results,
+                    chunk.rows,
+                    model.cat_to_id,
+                    given.name,
+                    label_sets_read=label_sets_read,
+                )
+                data = writer.write(results, chunk.first)
+            if share:
+                tally.pieces = [_piece(chunk, data)]
+            output.append(head + data, chunk.end, tally)
             head = b""
             total += tally
-            bar.update(total.rows - done, chunk.consumed)
+            read = chunk.end.rows
+            bar.update(total.rows - begun, chunk.consumed)
+    end = given.place(read)
     if head:
-        output.append(head, given.place(0), Tally())
-    output.finish(total.rows, writer.tail())
-    return total
+        output.append(head, end, Tally())
+    return end, total
+
+
+def _piece(chunk, data):
+    """What Tally.pieces holds of a chunk."""
+    if chunk.encoded is None:
+        return [len(chunk.rows), None, None]
+    return [len(chunk.rows), len(data), hashlib.sha256(data).hexdigest()]
 
 
 def _writer(options, model, answerer):
@@ -242,16 +283,25 @@ def _chunk_rows(options, given):
     return options.chunk_rows
 
 
-def _report(total, given, options, guess, several):
-    if given.name and not total.rows:
-        remark(f"{given.name}: no rows in it; the output has none either")
-    for line in total.describe(given.name, guess, options.abstain_label):
+def report(total, read, *, name, guess, abstain_label, labels, several):
+    """Says on stderr what there is to point out in the rows.
+
+    Args:
+        total: Tally.
+        read: int, rows of the input.
+        name: str, the input, or None.
+        guess: str, see results.no_known_word.
+        abstain_label: str, what stands where there is no answer.
+        labels: bool, whether labels were read.
+        several: bool, whether the model gives any number of categories.
+    """
+    if name and not read:
+        remark(f"{name}: no rows in it; the output has none either")
+    for line in total.describe(name, guess, abstain_label):
         remark(line)
-    if options.reads_labels and total.rows:
+    if labels and total.rows:
         for line in total.describe_labels(several):
             remark(line)
-    if not options.to_stdout:
-        remark(f"{options.output}: {total.rows:,} rows")
 
 
 def fingerprint(model):

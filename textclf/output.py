@@ -6,7 +6,8 @@ from pathlib import Path
 
 from data.command import discard_stdout, remark
 from data.errors import ConfigError
-from textclf.sealed import why
+from textclf.division import manifest_of
+from textclf.sealed import why, write_sealed
 from textclf.shards import OutputError, Shards, write_all
 
 
@@ -27,13 +28,14 @@ def open_output(options, can_be_resumed):
         if sys.stdout is None:
             raise OutputError("standard output: is closed; name a file with --output")
         return Stream(sys.stdout.buffer, "standard output")
-    path = Path(options.output)
+    path = options.share.part(options.output) if options.share else Path(options.output)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file in it")
     if not path.exists() or path.is_file():
         return ShardedFile(path, options.resume, options.overwrite, can_be_resumed)
-    if options.resume:
-        raise ConfigError(f"resume: {path} is not a regular file; leave --resume out")
+    for name in ("resume", "shard"):
+        if getattr(options, name):
+            raise ConfigError(f"{name}: {path} is not a regular file; leave --{name} out")
     try:
         return Stream(path.open("wb", buffering=0), str(path))  # a device, a named pipe
     except OSError as error:
@@ -190,18 +192,23 @@ class ShardedFile:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def finish(self, rows, tail=b""):
+    def finish(self, rows, tail=b"", manifest=None):
         """Puts the file together and removes the shards.
 
         Args:
             rows: int, how many rows it is to have.
             tail: bytes, what comes after them.
+            manifest: dict of JSON values to be written beside the file of a share, or None.
 
         Raises:
             OutputError: it cannot be written, or rows are missing, or damaged, or there twice.
         """
         try:
+            if manifest is not None:  # it is there only while it is true
+                manifest_of(self._path).unlink(missing_ok=True)
             self._shards.join(self._path, rows, tail)
+            if manifest is not None:
+                write_sealed(manifest_of(self._path), manifest)
         except OSError as error:
             raise self._unwritable(error) from None
         self._shards.remove()

@@ -10,6 +10,7 @@ from data.options import flag_name, option
 from data.rows import NAMES
 from data.source import STANDARD_INPUT
 from textclf.abstention import AbstainOptions
+from textclf.division import DivideOptions
 from textclf.export import ExportOptions
 from textclf.flags import ExplainOptions, ModelOptions
 from textclf.results import FORMATS
@@ -24,7 +25,13 @@ _PLACES = {"input", "output", "model", "save_dir", "checkpoint", "vocab", "categ
 
 @dataclasses.dataclass
 class PredictOptions(
-    ModelOptions, ReadOptions, AbstainOptions, ExplainOptions, ExportOptions, ServeOptions
+    DivideOptions,
+    ModelOptions,
+    ReadOptions,
+    AbstainOptions,
+    ExplainOptions,
+    ExportOptions,
+    ServeOptions,
 ):
     """What prediction needs; of ReadOptions, it reads texts without a label too."""
 
@@ -103,7 +110,7 @@ class PredictOptions(
                 "text, jsonl or html"
             )
         if self.written_format == "html":
-            if not self.explain:
+            if not self.explain and not self.merge:
                 raise ConfigError("output_format html: shows why; give --explain too")
             if self.probabilities or self.top_k > 1:
                 raise ConfigError(
@@ -150,6 +157,7 @@ class PredictOptions(
             ConfigError: they do not fit each other.
         """
         self.check_served(texts, given, {*_MODEL, "model"})
+        self.check_divided(texts, given)
         if self.export is not None and self.input is not None:
             raise ConfigError("export and input: an export classifies nothing; give one")
         if self.input is None:
@@ -210,6 +218,6 @@ class PredictOptions(
         """dict of all that a row's result depends on, besides input and model."""
         values = {name: value for name, value in self.to_dict().items() if name not in _PLACES}
         served = (field.name for field in dataclasses.fields(ServeOptions))
-        for name in ("resume", "overwrite", "export", "data_dir", *served):
+        for name in ("resume", "overwrite", "merge", "export", "data_dir", *served):
             del values[name]
         return {**values, "format": self.row_format, "output_format": self.written_format}

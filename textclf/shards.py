@@ -125,7 +125,7 @@ class Shards:
             raise CheckpointError(
                 f"{manifest}: format {found.get('format')}, this version reads {FORMAT}; {_ANEW}"
             )
-        if differing := "; ".join(_differences(found["about"], self._about)):
+        if differing := "; ".join(differences(found["about"], self._about)):
             raise OutputError(
                 f"{self.folder}: was begun with something else: {differing}; "
                 f"give what it was begun with, or {_ANEW}"
@@ -286,13 +286,13 @@ def write_all(file, data):
         left = left[file.write(left) :]
 
 
-def _differences(before, now):
-    """What two `about` do not have in common, in words."""
+def differences(before, now, at="now"):
+    """What two `about` do not have in common, in words; `at` says where the second one holds."""
     for part in {**before, **now}:
         old, new = before.get(part, {}), now.get(part, {})
         for name in {**old, **new}:
             if (was := old.get(name)) != (is_now := new.get(name)):
-                yield f"{part} {name} {_shorten(was)}, now {_shorten(is_now)}"
+                yield f"{part} {name} {_shorten(was)}, {at} {_shorten(is_now)}"
 
 
 def _shorten(value):

@@ -27,6 +27,8 @@ class Tally:
         unlabelled: int, rows without a label, though others have one.
         unknown: int, rows with a label that the model does not know.
         unknown_labels: dict from such a label to its rows, for the first few labels.
+        pieces: list of [rows, bytes, SHA-256], of a share of the input (division.py): every chunk
+            of the whole, and what was written of it; None and None of what others write.
     """
 
     rows: int = 0
@@ -43,6 +45,7 @@ class Tally:
     unlabelled: int = 0
     unknown: int = 0
     unknown_labels: dict = dataclasses.field(default_factory=dict)
+    pieces: list = dataclasses.field(default_factory=list)
 
     def __add__(self, other):
         sums = {
@@ -59,6 +62,7 @@ class Tally:
             faults=dict(Counter(self.faults) + Counter(other.faults)),
             unanswered=dict(Counter(self.unanswered) + Counter(other.unanswered)),
             notes=(self.notes + other.notes)[:MOST_QUOTED],
+            pieces=self.pieces + other.pieces,
             unknown_labels=labels,
         )
 
