@@ -2,6 +2,8 @@
 
 import json
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -181,6 +183,35 @@ def test_lost_workers_are_started_again_from_the_last_save(quick, capsys, status
     first, other, again, other_again = script.commands
     assert first == other == other_again == ["run_cnn.py", "train", "--overwrite"]
     assert again == ["run_cnn.py", "train", "--resume"]  # the chief's run directory is there now
+
+
+_STOPS_ITSELF = """
+import os, signal, sys, time
+from pathlib import Path
+from textclf import peers
+
+def run():
+    stopped = Path(sys.argv[1])
+    if stopped.exists():
+        time.sleep(2.5)  # longer than the timeout, but it shows that it runs
+        return 0
+    stopped.touch()
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+peers.work(peers.current_role(), "program", run)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing stops a process here")
+def test_a_worker_without_a_sign_of_life_is_started_again(tmp_path, monkeypatch, capfd):
+    # It is the only one of its machine: no other worker there would miss it.
+    monkeypatch.chdir(Path(peers.__file__).parents[1])
+    command = [sys.executable, "-c", _STOPS_ITSELF, str(tmp_path / "stopped")]
+    options = PeerOptions(peer_timeout=1, meet_within=60)
+    assert supervisor.run(Machines(TWO, 1), options, 64, command=command) == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("worker 1 (10.0.0.2:2222) did not answer; starting again from the begin")
 
 
 def test_a_run_that_was_not_begun_is_begun_again(quick):

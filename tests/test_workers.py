@@ -1,22 +1,18 @@
 """Trainings of several workers: the end is that of one, whatever happens on the way."""
 
 import contextlib
-import ctypes
 import json
-import os
 import shutil
-import subprocess
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests import kill_campaign, together
 from tests.conftest import TRAIN_LINES, VAL_LINES
+from tests.hosts import Hosts, NotAllowed
 from textclf import tensorflow_v1 as tf
-from textclf.peers import Machines
 
 RUN = "checkpoints/textcnn"
 # Batches of 5 and a last one of 1: parts are unequal, and one worker has none of that.
@@ -133,85 +129,28 @@ def test_a_worker_that_differs_is_refused_by_name_and_nothing_is_written(alone, 
     assert "starting again" not in capfd.readouterr().err
 
 
-class Hosts:
-    """Two network namespaces that a pair of veth joins."""
-
-    addresses = ("10.213.0.1:2222", "10.213.0.2:2222")
-
-    def __init__(self):
-        self.names = [f"textclf-{os.getpid()}-{index}" for index in range(2)]
-
-    def __enter__(self):
-        try:
-            for name in self.names:
-                self._ip("netns", "add", name)
-            first, second = self.names
-            self._ip(
-                "link", "add", "vh", "netns", first, "type", "veth", "peer", "vh", "netns", second
-            )
-            for name, address in zip(self.names, self.addresses, strict=True):
-                self._ip("-n", name, "addr", "add", address.partition(":")[0] + "/24", "dev", "vh")
-                for device in ("lo", "vh"):
-                    self._ip("-n", name, "link", "set", device, "up")
-        except (OSError, subprocess.CalledProcessError) as error:
-            self.__exit__()
-            pytest.skip(f"network namespaces are not allowed here: {error}")
-        return self
-
-    def __exit__(self, *_):
-        for name in self.names:
-            with contextlib.suppress(OSError, subprocess.CalledProcessError):
-                self._ip("netns", "del", name)
-
-    def cut(self, seconds):
-        """Takes the link down for some time."""
-        self._ip("-n", self.names[0], "link", "set", "vh", "down")
-        time.sleep(seconds)
-        self._ip("-n", self.names[0], "link", "set", "vh", "up")
-
-    @staticmethod
-    def _ip(*arguments):
-        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+@pytest.fixture
+def hosts():
+    try:
+        with Hosts() as hosts:
+            yield hosts
+    except NotAllowed as error:
+        pytest.skip(str(error))
 
 
-def _supervise(name, index, folder, command):
-    """Is a supervisor on a host."""
-    with Path(f"/run/netns/{name}").open() as namespace:
-        assert ctypes.CDLL(None).setns(namespace.fileno(), 0) == 0
-    os.dup2(os.open(folder / f"supervisor-{index}.txt", os.O_WRONLY | os.O_CREAT), 2)
-    os._exit(
-        together.train(
-            folder,
-            command,
-            workers=1,
-            machines=Machines(list(Hosts.addresses), index),
-            together=together.Workers(folder, method="fork"),
-            **WAITS,
-        )
-    )
-
-
-@pytest.mark.skipif(not Path("/run").is_dir(), reason="network namespaces are those of Linux")
-def test_two_hosts_whose_link_goes_down_end_as_one(alone):
+def test_two_hosts_whose_link_goes_down_end_as_one(alone, hosts):
     folders = [alone / f"host-{index}" for index in range(2)]  # no disk that they share
-    with Hosts() as hosts:
-        processes = []
-        for index, folder in enumerate(folders):
-            folder.mkdir()
-            shutil.copytree(alone / "tiny", folder / "tiny")
-            command = ["run_cnn.py", *TRAIN, "--num-epochs", str(EPOCHS), "--save-every", "3"]
-            processes.append(
-                together.server().Process(
-                    target=_supervise, args=(hosts.names[index], index, folder, command)
-                )
-            )
-            processes[-1].start()
-        cut = _once_saved(folders[0] / RUN / "state.json", 24, lambda: hosts.cut(12))
-        for process in processes:
-            process.join(300)
-        cut.join()
-        assert [process.exitcode for process in processes] == [0, 0]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copytree(alone / "tiny", folder / "tiny")
+    command = ["run_cnn.py", *TRAIN, "--num-epochs", str(EPOCHS), "--save-every", "3"]
+    processes = hosts.train(folders, command, **WAITS)
+    cut = _once_saved(folders[0] / RUN / "state.json", 24, lambda: hosts.cut(12))
+    for process in processes:
+        process.join(300)
+    cut.join()
+    assert [process.exitcode for process in processes] == [0, 0]
     _check_close(folders[0] / RUN, alone / RUN)
-    for index, folder in enumerate(folders):
-        assert "starting again" in (folder / f"supervisor-{index}.txt").read_text()
+    for folder in folders:
+        assert "starting again" in (folder / "supervisor.txt").read_text()
     assert not (folders[1] / "checkpoints").exists()

@@ -8,6 +8,7 @@ import os
 import sys
 
 from cnn_model import TCNNConfig, TextCNN
+from data.files import write_text
 from rnn_model import TextRNN, TRNNConfig
 from textclf import cli, supervisor
 from textclf.peers import Machines, PeerOptions
@@ -58,7 +59,7 @@ class _Forked:
 
 
 class Workers:
-    """Starts workers, and remembers them.
+    """Starts workers, and remembers them, and their process ids in files `worker-<index>.pid`.
 
     Attributes:
         running: dict from a worker's index to the process that was started last.
@@ -75,6 +76,7 @@ class Workers:
         environment = {**role.to_environment(), "TF_CPP_MIN_LOG_LEVEL": "3"}
         process = context.Process(target=_work, args=(self._folder, command, environment, said))
         process.start()
+        write_text(self._folder / f"worker-{role.index}.pid", str(process.pid))
         self.running[role.index] = _Forked(process)
         self.started.append((role.index, command))
         return self.running[role.index]

@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -109,6 +110,11 @@ class Role:
     @property
     def is_chief(self):
         return self.index == 0
+
+    @property
+    def beat(self):
+        """Path of the file that it touches as long as it runs."""
+        return Path(self.notes).with_suffix(".beat")
 
     def name_of(self, index):
         """How a worker is called in messages."""
@@ -282,6 +288,7 @@ def work(role, program, run):
     """
     if role.cores:
         os.sched_setaffinity(0, role.cores)
+    threading.Thread(target=_beat, args=(role,), daemon=True).start()
     if os.environ.get(LIFELINE_VARIABLE):
         threading.Thread(target=_end_with_supervisor, daemon=True).start()
 
@@ -303,6 +310,14 @@ def work(role, program, run):
             with contextlib.suppress(OSError):
                 stream.flush()
     os._exit(status)  # TensorFlow's server does not end, nor does a step that waits for others
+
+
+def _beat(role):
+    """Shows the supervisor that this process runs, however long its steps take."""
+    while True:
+        with contextlib.suppress(OSError):  # a full disk is somebody else's matter
+            role.beat.touch()
+        time.sleep(min(1.0, role.peer_timeout / 4))
 
 
 def _end_with_supervisor():

@@ -35,11 +35,24 @@ _LAST_LINES = 5  # of what a worker said
 
 @dataclasses.dataclass
 class _Worker:
-    """A running worker: its Role, its process, the file with what it says (None: the chief's)."""
+    """A running worker: its Role, its process, the file with what it says (None: the chief's);
+    its last sign of life, as the file system dates it, and when that was seen."""
 
     role: Role
     process: subprocess.Popen
     log: Path | None
+    heard: tuple = dataclasses.field(default_factory=lambda: (0, time.monotonic()))
+
+    def is_silent(self):
+        """Whether it runs and has shown no sign of life for too long: nobody else may notice."""
+        try:
+            beat = self.role.beat.stat().st_mtime_ns
+        except OSError:
+            beat = 0  # not begun
+        if beat != self.heard[0]:
+            self.heard = beat, time.monotonic()
+        longest_s = self.role.peer_timeout if beat else self.role.meet_within
+        return self.process.poll() is None and time.monotonic() - self.heard[1] > longest_s
 
     def describe_end(self):
         """How it ended, in words."""
@@ -220,7 +233,8 @@ class _Supervisor:
                 peer_timeout=options.peer_timeout,
                 meet_within=options.meet_within,
             )
-            Path(role.notes).unlink(missing_ok=True)
+            for path in (Path(role.notes), role.beat):
+                path.unlink(missing_ok=True)
             log = None if role.is_chief else self._folder / f"log-{number}.txt"
             if log is not None:
                 log.unlink(missing_ok=True)
@@ -241,10 +255,11 @@ class _Supervisor:
         while True:
             statuses = [process.poll() for process in processes]
             ended = [status for status in statuses if status is not None]
-            if len(ended) == len(statuses) or any(ended):
+            silent = [worker for worker in self._workers if worker.is_silent()]
+            if silent or len(ended) == len(statuses) or any(ended):
                 break
             time.sleep(_POLL_S)
-        killed = [w for w in self._workers if (w.process.poll() or 0) < 0]
+        killed = silent or [w for w in self._workers if (w.process.poll() or 0) < 0]
         if not killed:
             stopping = all(status in (0, *_STOPPED) for status in ended)
             self._wait(self._options.peer_timeout if stopping else _GRACE_S)
