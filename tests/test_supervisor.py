@@ -214,6 +214,17 @@ def test_a_worker_without_a_sign_of_life_is_started_again(tmp_path, monkeypatch,
     assert line.startswith("worker 1 (10.0.0.2:2222) did not answer; starting again from the begin")
 
 
+def test_a_worker_that_is_lost_when_all_is_done_is_not_started_again(quick, capsys):
+    def start(command, role, log):
+        Notes(begun=True, saved=200, done=True).leave(role.notes)
+        return _Ended(-signal.SIGKILL)
+
+    options = PeerOptions()
+    assert supervisor.run(Machines(TWO, 1), options, 64, command=["run_cnn.py"], start=start) == 0
+    said = "worker 1 (10.0.0.2:2222) was killed by SIGKILL when all was done.\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_run_that_was_not_begun_is_begun_again(quick):
     script = _Script([-signal.SIGKILL, LOST_STATUS], [0, 0])
     assert _run(script) == 0

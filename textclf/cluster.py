@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import stat
+import threading
 import time
 
 from data import lazy_numpy as np
@@ -20,7 +21,7 @@ from data.errors import Failure
 from textclf import meeting
 from textclf import tensorflow_v1 as tf
 from textclf.collective import Exchange, Part
-from textclf.peers import LostError, Notes, is_loopback
+from textclf.peers import LostError, Notes, end_lost, is_loopback
 from textclf.sealed import why
 from textclf.weights import Snapshot
 
@@ -77,6 +78,7 @@ class Team:
             _keep_to_loopback(_listening() - before)
         self._server.start()
         self._notes = Notes()
+        self._over = threading.Event()
         self._sent = []  # bytes of the gradients of each step
         self._exchange = self._patient_exchange = None
 
@@ -90,9 +92,15 @@ class Team:
         return len(self.role.addresses)
 
     def meet(self, description):
-        """Waits for the others; see meeting.meet."""
-        meeting.meet(self.role, self._server, description)
+        """Waits for the others, see meeting.meet, and watches for one that is started again."""
+        accepted = meeting.meet(self.role, self._server, description)
         self._note(begun=True)
+        threading.Thread(target=self._watch, args=(accepted,), daemon=True).start()
+
+    def _watch(self, accepted):
+        reason = meeting.watch(self.role, self._server, accepted, self._over)
+        if reason:
+            end_lost(self.role, reason)  # whatever the others are waited for with
 
     @contextlib.contextmanager
     def session(self, graph):
@@ -211,6 +219,8 @@ class Team:
             mean = sum(self._sent) / len(self._sent)
             remark(f"Gradients added up among {self.size} workers: {mean / 1e6:.3g} MB a step")
         self._gather(session, b"", self._patient_exchange)
+        self._note(done=True)
+        self._over.set()
         time.sleep(_LINGER_S)  # others may be about to fetch the last of it
 
     def _gather(self, session, payload, exchange=None):

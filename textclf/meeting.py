@@ -3,6 +3,9 @@
 It goes through queues on the chief's TensorFlow server. A worker applies, again and again until it
 has an answer, because a chief that is started anew knows of nobody; of several applications of one
 worker the latest counts, because those before it came from processes that are gone.
+
+From then on each watches for a process that has been started anew, because a collective operation
+that began in between waits for one that will never come to it.
 """
 
 import hashlib
@@ -76,14 +79,60 @@ def meet(role, server, description):
         server: tf.train.Server of this worker.
         description: see `describe`.
 
+    Returns:
+        set of str, the applications that were accepted; of a worker, its own.
+
     Raises:
         Failure: somebody differs, or does not come in time.
     """
     deadline_s = time.monotonic() + role.meet_within
     if role.is_chief:
-        _receive(role, server, description, deadline_s)
-    else:
-        _apply(role, description, deadline_s)
+        return _receive(role, server, description, deadline_s)
+    return {_apply(role, description, deadline_s)}
+
+
+def watch(role, server, accepted, over):
+    """Waits until one of those that have met is gone and another process in its place.
+
+    Args:
+        role: Role.
+        server: tf.train.Server of this worker.
+        accepted: what `meet` has returned.
+        over: threading.Event that ends the waiting.
+
+    Returns:
+        str, who is lost, and how that was seen; "" where it was ended.
+    """
+    pause_s = min(role.peer_timeout / 4, _TURN_S)
+    heard_s = time.monotonic()
+    target = server.target if role.is_chief else f"grpc://{role.addresses[0]}"
+    with tf.Graph().as_default(), tf.device(_CHIEF):
+        applications = _applications()
+        more, hear = applications.size(), applications.dequeue()
+        met = None if role.is_chief else _met(next(iter(accepted))).size()
+        while not over.wait(pause_s):
+            try:
+                with tf.Session(target, config=_session_config()) as session:
+                    if met is not None and not session.run(met):
+                        return f"{role.name_of(0)} was started again"
+                    while met is None and session.run(more):
+                        told = json.loads(session.run(hear))
+                        if told["answer"] not in accepted:
+                            return f"{role.name_of(told['index'])} was started again"
+                heard_s = time.monotonic()
+            except tf.errors.OpError:
+                if time.monotonic() - heard_s > role.peer_timeout:
+                    return f"{role.name_of(0)} did not answer for {role.peer_timeout} s"
+    return ""
+
+
+def _applications():
+    return tf.FIFOQueue(1 << 16, [tf.string], shared_name=_APPLICATIONS)
+
+
+def _met(answer):
+    """A queue on the chief that is not empty if it has accepted an application."""
+    return tf.FIFOQueue(1, [tf.string], shared_name=f"met-{answer}", name="met")
 
 
 def _session_config():
@@ -96,8 +145,7 @@ def _receive(role, server, ours, deadline_s):
     """The chief's side: hears all, answers all."""
     expected = set(range(1, len(role.addresses)))
     with tf.Graph().as_default(), tf.device(_CHIEF):
-        applications = tf.FIFOQueue(1 << 16, [tf.string], shared_name=_APPLICATIONS)
-        hear = applications.dequeue()
+        hear = _applications().dequeue()
         with tf.Session(server.target, config=_session_config()) as session:
             came = {}  # index -> application
             while expected - came.keys():
@@ -127,6 +175,7 @@ def _receive(role, server, ours, deadline_s):
             _answer(session, came.values(), verdict)
     if verdict:
         raise Failure(verdict)
+    return {told["answer"] for told in came.values()}
 
 
 def _answer(session, applications, verdict):
@@ -135,6 +184,8 @@ def _answer(session, applications, verdict):
         tf.FIFOQueue(1, [tf.string], shared_name=told["answer"], name="answer")
         for told in applications
     ]
+    if not verdict:
+        session.run([_met(told["answer"]).enqueue([""]) for told in applications])
     session.run([queue.enqueue([verdict]) for queue in queues])
     left = tf.add_n([queue.size() for queue in queues])
     until_s = time.monotonic() + (2 * _TURN_S if verdict else 0)
@@ -147,8 +198,7 @@ def _apply(role, description, deadline_s):
     answer_name = f"answer-{role.index}-{os.getpid()}-{uuid.uuid4().hex}"
     told = {"index": role.index, "answer": answer_name, "description": description}
     with tf.Graph().as_default(), tf.device(_CHIEF):
-        applications = tf.FIFOQueue(1 << 16, [tf.string], shared_name=_APPLICATIONS)
-        apply = applications.enqueue([json.dumps(told)])
+        apply = _applications().enqueue([json.dumps(told)])
         hear = tf.FIFOQueue(1, [tf.string], shared_name=answer_name).dequeue()
         while True:
             try:
@@ -167,3 +217,4 @@ def _apply(role, description, deadline_s):
                 time.sleep(_PAUSE_S)
     if verdict:
         raise Failure(verdict)
+    return answer_name

@@ -140,11 +140,13 @@ class Notes:
             training from then on.
         saved: int, the step that was saved last; -1 for none.
         reason: str, why it ended, if it has lost the others.
+        done: bool, whether all workers are through, and all is saved.
     """
 
     begun: bool = False
     saved: int = -1
     reason: str = ""
+    done: bool = False
 
     def leave(self, path):
         """Writes them, in place of earlier ones."""
@@ -295,21 +297,31 @@ def work(role, program, run):
     def noted():
         try:
             return run()
-        except LostError as error:  # told by the supervisor, which goes on
-            notes = Notes.read(Path(role.notes))
-            dataclasses.replace(notes, reason=str(error)).leave(role.notes)
-            return LOST_STATUS
+        except LostError as error:
+            end_lost(role, str(error))
 
     try:
         status = guard(program, noted)
     except BaseException:
         traceback.print_exc()
         status = EXIT_FAILURE
+    _end(status)
+
+
+def _end(status):
+    """Ends the process: TensorFlow's server does not end, nor does a step that waits for others."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.flush()
-    os._exit(status)  # TensorFlow's server does not end, nor does a step that waits for others
+    os._exit(status)
+
+
+def end_lost(role, reason):
+    """Ends a worker that has lost the others; the supervisor tells it, and goes on."""
+    notes = Notes.read(Path(role.notes))
+    dataclasses.replace(notes, reason=reason).leave(role.notes)
+    _end(LOST_STATUS)
 
 
 def _beat(role):

@@ -44,6 +44,9 @@ def read_sealed(path, remedy=RESTORE):
     return values
 
 
+_NODE = "Node: "  # in TensorFlow's messages
+
+
 def why(error):
     """What an OSError or an error of TensorFlow says, in a few words.
 
@@ -52,6 +55,10 @@ def why(error):
     if isinstance(error, OSError):
         return error.strerror or str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if line.startswith(_NODE):  # what stands before it is where the graph was built
+            lines = lines[number + 1 :]
+            break
     pairs = [line.rpartition("; ") for line in lines]
     reasons = [reason for path, _, reason in pairs if "/" in path and " " not in path]
     return (reasons or lines or [type(error).__name__])[0]

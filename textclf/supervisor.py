@@ -54,6 +54,10 @@ class _Worker:
         longest_s = self.role.peer_timeout if beat else self.role.meet_within
         return self.process.poll() is None and time.monotonic() - self.heard[1] > longest_s
 
+    def is_done(self):
+        """Whether there was nothing left for it to do when it ended."""
+        return self.process.returncode == 0 or Notes.read(Path(self.role.notes)).done
+
     def describe_end(self):
         """How it ended, in words."""
         status = self.process.poll()
@@ -282,6 +286,9 @@ class _Supervisor:
             return SIGNALLED + asked, ""  # some before there was a step to finish
         done = statuses[0] == 0 and self._workers[0].role.is_chief
         if not done and (killed or stuck or LOST_STATUS in statuses):
+            if all(worker.is_done() for worker in self._workers):
+                remark(f"{why} when all was done.")
+                return SIGNALLED + asked if asked else 0, ""
             return LOST_STATUS, why
         return statuses[0], ""
 
