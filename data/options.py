@@ -149,7 +149,13 @@ class Options:
         for field in dataclasses.fields(cls):
             group = groups[field.metadata["group"]]
             default = "as in training" if field.name in cls.inherited else field.default
-            group.add_argument(flag_name(field), **_flag_arguments(field, default))
+            flag = _flag_arguments(field, default, cls.may_be_on(field))
+            group.add_argument(flag_name(field), **flag)
+
+    @classmethod
+    def may_be_on(cls, field):
+        """Whether a switch can be on though its flag is not given."""
+        return field.default
 
     @classmethod
     def from_flags(cls, namespace):
@@ -164,7 +170,7 @@ class Options:
                 setattr(self, name, values[name])
 
 
-def _flag_arguments(field, default):
+def _flag_arguments(field, default, may_be_on):
     choices = field.metadata["choices"]
     bounds = "" if choices else describe_bounds(field)  # the flag itself shows the choices
     default = "" if default is None or default is False else f"default {default}"
@@ -172,10 +178,8 @@ def _flag_arguments(field, default):
     help_text = field.metadata["help"] + (f" ({notes})" if notes else "")
     arguments = {"help": help_text.replace("%", "%%"), "default": argparse.SUPPRESS}
     if field.type is bool:
-        # A switch that is on by default needs a --no- form; one that is off does not.
-        return arguments | {
-            "action": argparse.BooleanOptionalAction if field.default else "store_true"
-        }
+        action = argparse.BooleanOptionalAction if may_be_on else "store_true"  # with --no-...
+        return arguments | {"action": action}
 
     def parse(text):
         try:

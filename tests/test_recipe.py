@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnn_model import TCNNConfig, TextCNN
+from data.command import Parser, add_options
 from data.errors import ConfigError
 from rnn_model import TRNNConfig
 from tests import oracles
@@ -136,6 +137,16 @@ def test_the_values_of_recipes_are_allowed():
     for config_class in (TCNNConfig, TRNNConfig):
         for values in config_class.recipes.values():
             config_class(**values).check()
+
+
+def test_a_switch_that_a_recipe_turns_on_can_be_turned_off():
+    for config_class in (TCNNConfig, TRNNConfig):
+        parser = Parser()
+        add_options(parser, config_class)
+        given = parser.parse_args(["--no-decay"])
+        cli.apply_recipe(given, config_class, "best")
+        assert not config_class.from_flags(given).decay
+        assert config_class.from_flags(given).ngrams == -1
 
 
 def test_more_widths_than_a_window_has_words_are_refused():

@@ -171,6 +171,10 @@ class ClassifierConfig(WordOptions, LabelOptions):
         10, "steps between two points of TensorBoard's training curve", group="output", minimum=1
     )
 
+    @classmethod
+    def may_be_on(cls, field):
+        return field.default or any(values.get(field.name) for values in cls.recipes.values())
+
     def check(self):
         super().check()
         if self.multi_label and self.class_weights != "none":
