@@ -7,7 +7,7 @@ from hypothesis import settings
 import predict
 from cnn_model import TCNNConfig, TextCNN
 from rnn_model import TextRNN, TRNNConfig
-from textclf import cli
+from textclf import cli, runtime
 from textclf import tensorflow_v1 as tf
 from textclf.runtime import seeded_graph
 
@@ -117,7 +117,7 @@ def initialised_session(graph, random):
     Returns:
         (session, dict from variable name to float64 array).
     """
-    session = tf.Session(graph=graph)
+    session = tf.Session(graph=graph, config=runtime.session_config())
     session.run(tf.global_variables_initializer())
     weights = {}
     for variable in tf.trainable_variables():

@@ -6,7 +6,7 @@ import pytest
 from cnn_model import TCNNConfig, TextCNN
 from rnn_model import TextRNN, TRNNConfig
 from tests.conftest import SIZES, ragged_ids
-from textclf import collective
+from textclf import collective, runtime
 from textclf import tensorflow_v1 as tf
 from textclf.runtime import seeded_graph
 
@@ -40,7 +40,10 @@ def _batch(random, config, batch):
 
 def _step_of_one(model_class, config, weights, batches, feeds):
     """Trains on some batches alone; returns (start, loss and accuracy of each, end)."""
-    with seeded_graph(7).as_default() as graph, tf.Session(graph=graph) as session:
+    with (
+        seeded_graph(7).as_default() as graph,
+        tf.Session(graph=graph, config=runtime.session_config()) as session,
+    ):
         model = model_class(config, class_weights=weights)
         session.run(tf.global_variables_initializer())
         model.count(session, np.concatenate([ids for ids, _ in batches]))
@@ -73,7 +76,10 @@ def test_the_sum_of_all_parts_is_the_step_of_one_worker(
         return totals[-1]
 
     monkeypatch.setattr(collective, "add_up", stands_for_all)
-    with seeded_graph(7).as_default() as graph, tf.Session(graph=graph) as session:
+    with (
+        seeded_graph(7).as_default() as graph,
+        tf.Session(graph=graph, config=runtime.session_config()) as session,
+    ):
         index = tf.placeholder(tf.int32, [])
         part = collective.Part(index, workers, 1.0)
         model = model_class(config, class_weights=weights, part=part)
@@ -98,7 +104,10 @@ def test_the_sum_of_all_parts_is_the_step_of_one_worker(
 
 
 def test_parts_cover_a_batch_without_overlap():
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+    with (
+        tf.Graph().as_default() as graph,
+        tf.Session(graph=graph, config=runtime.session_config()) as session,
+    ):
         index, rows = tf.placeholder(tf.int32, []), tf.placeholder(tf.int32, [None])
         part = collective.Part(index, 3, 1.0)
         taken = part.take(rows)

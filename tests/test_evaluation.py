@@ -6,7 +6,7 @@ import pytest
 from cnn_model import TCNNConfig, TextCNN
 from tests import oracles
 from tests.conftest import SIZES, initialised_session, ragged_ids
-from textclf import console
+from textclf import console, runtime
 from textclf import tensorflow_v1 as tf
 from textclf.evaluation import Evaluation, classification_report, confusion_matrix, evaluate
 
@@ -56,7 +56,7 @@ def test_softmax_and_cross_entropy_are_those_of_the_notebook(graph):
         -(labels * np.log(oracles.softmax(logits))).sum(axis=1), cross_entropy, rtol=1e-6
     )
     model = TextCNN(TCNNConfig(**SIZES, kernel_size=2))
-    with tf.Session(graph=graph) as session:
+    with tf.Session(graph=graph, config=runtime.session_config()) as session:
         probabilities, loss = session.run(
             [model.probabilities, model.loss], {model.logits: logits, model.input_y: labels}
         )

@@ -11,7 +11,7 @@ from data.errors import ConfigError
 from rnn_model import TextRNN, TRNNConfig
 from tests import oracles
 from tests.conftest import SIZES, initialised_session, ragged_ids
-from textclf import compiled, layers, lookup
+from textclf import compiled, layers, lookup, runtime
 from textclf import tensorflow_v1 as tf
 from textclf.runtime import seeded_graph
 
@@ -176,7 +176,7 @@ def _prepare(build, config):
         variables = {variable.op.name: variable for variable in tf.trainable_variables()}
         gradients = tf.gradients(model.loss, list(variables.values()))
         dense = dict(zip(variables, map(tf.convert_to_tensor, gradients), strict=True))
-        session = tf.Session(graph=graph)
+        session = tf.Session(graph=graph, config=runtime.session_config())
         session.run(tf.global_variables_initializer())
         weights = np.random.default_rng(1)
         for name in sorted(variables):
@@ -191,7 +191,7 @@ def _prepare(build, config):
 )
 def test_trim_padding_keeps_what_is_asked_for(graph, keep, row, length):
     ids = tf.placeholder(tf.int32, [None, 5])
-    with tf.Session(graph=graph) as session:
+    with tf.Session(graph=graph, config=runtime.session_config()) as session:
         trimmed = session.run(lookup.trim_padding(ids, keep), {ids: [[0] * 5, row]})
     np.testing.assert_array_equal(trimmed, np.array([[0] * 5, row])[:, 5 - length :])
 
@@ -224,7 +224,7 @@ def test_variable_names_and_shapes_are_those_of_the_original_checkpoints(graph):
 
 def test_initial_biases_are_zero_and_those_of_the_gru_gates_one(graph):
     TextRNN(TRNNConfig(**SIZES))
-    with tf.Session(graph=graph) as session:
+    with tf.Session(graph=graph, config=runtime.session_config()) as session:
         session.run(tf.global_variables_initializer())
         for variable in tf.trainable_variables():
             if variable.op.name.endswith("bias"):
@@ -263,7 +263,7 @@ def test_dropout_acts_below_one_and_not_at_one(graph, random, model_class, confi
 def test_dropout_keeps_the_given_share_and_the_mean(graph):
     keep_prob = tf.placeholder(tf.float32, [])
     dropped = layers.dropout(tf.ones([100_000]), keep_prob, seed=[1, 2])
-    with tf.Session(graph=graph) as session:
+    with tf.Session(graph=graph, config=runtime.session_config()) as session:
         values = session.run(dropped, {keep_prob: 0.8})
     assert np.mean(values > 0) == pytest.approx(0.8, abs=0.01)
     assert set(np.unique(values)) == {0.0, np.float32(1.25)}

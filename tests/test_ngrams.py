@@ -9,7 +9,7 @@ from data.errors import ConfigError
 from rnn_model import TextRNN, TRNNConfig
 from tests import oracles
 from tests.conftest import SIZES, initialised_session, ragged_ids
-from textclf import ngrams, numpy_model, plain
+from textclf import ngrams, numpy_model, plain, runtime
 from textclf import tensorflow_v1 as tf
 from textclf.attribution import ATTRIBUTORS, margin_direction
 
@@ -132,7 +132,7 @@ def test_the_path_sees_what_scikit_learn_sees(graph, random):
     rows = [_row(gram, config) for gram in features]
     assert len(set(rows)) == len(rows) > 5
     model = TextCNN(config)
-    with tf.Session(graph=graph) as session:
+    with tf.Session(graph=graph, config=runtime.session_config()) as session:
         session.run(tf.global_variables_initializer())
         model.count(session, train)
         table = next(v for v in tf.global_variables() if v.op.name == "ngrams/kernel")

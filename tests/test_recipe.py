@@ -11,7 +11,7 @@ from data.errors import ConfigError
 from rnn_model import TRNNConfig
 from tests import oracles
 from tests.conftest import SIZES, in_process, initialised_session, is_refused, ragged_ids
-from textclf import cli
+from textclf import cli, runtime
 from textclf import tensorflow_v1 as tf
 
 BATCH = 3
@@ -39,7 +39,7 @@ def test_what_a_narrow_filter_does_not_see_starts_and_stays_at_zero(graph, rando
     model = TextCNN(TCNNConfig(**CNN, kernel_widths=2))
     ids = ragged_ids(random, BATCH, CNN["seq_length"], CNN["vocab_size"])
     kernel = next(v for v in tf.trainable_variables() if v.op.name == "conv/kernel")
-    with tf.Session(graph=graph) as session:
+    with tf.Session(graph=graph, config=runtime.session_config()) as session:
         session.run(tf.global_variables_initializer())
         for _ in range(3):
             values = session.run(kernel)

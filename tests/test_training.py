@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cnn_model import TCNNConfig, TextCNN
+from textclf import runtime, training
 from textclf import tensorflow_v1 as tf
-from textclf import training
 from textclf.metrics import Metrics
 from textclf.progress import Listener
 from textclf.runtime import seeded_graph
@@ -284,7 +284,10 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_weights(tmp_path
     with pytest.raises(DivergedError, match=r"loss is (nan|inf) at step \d+.*--learning-rate"):
         _train(tmp_path, num_epochs=50, print_per_batch=2, learning_rate=1e30)
     store = WeightStore(tmp_path)
-    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
+    with (
+        seeded_graph().as_default() as graph,
+        tf.Session(graph=graph, config=runtime.session_config()) as session,
+    ):
         TextCNN(TCNNConfig(**SMALL), training=False)
         store.restore_best(session)
         assert all(np.isfinite(session.run(v)).all() for v in tf.trainable_variables())
@@ -294,7 +297,10 @@ def test_the_saved_scores_are_those_of_the_saved_weights(tmp_path):
     _, _, weights, _ = _train(tmp_path, num_epochs=30, print_per_batch=7, learning_rate=0.01)
     from textclf.evaluation import evaluate
 
-    with seeded_graph().as_default() as graph, tf.Session(graph=graph) as session:
+    with (
+        seeded_graph().as_default() as graph,
+        tf.Session(graph=graph, config=runtime.session_config()) as session,
+    ):
         model = TextCNN(TCNNConfig(**SMALL), training=False)
         weights.restore_best(session)
         result = evaluate(session, model, *_data(6))

@@ -87,7 +87,7 @@ def starter(model, model_class, run, then):
         config, seed = run.config, run.origin.seed
         with (
             runtime.seeded_graph(seed).as_default() as graph,
-            tf.Session(graph=graph) as alone,
+            tf.Session(graph=graph, config=runtime.session_config()) as alone,
         ):
             plain = model_class(config, class_weights=run.origin.class_weights)
             alone.run(tf.global_variables_initializer())

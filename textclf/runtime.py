@@ -36,8 +36,16 @@ def configure(device="auto", *, deterministic=False):
 
         tensorflow.config.experimental.enable_op_determinism()
     _keep_freed_memory()
+    return session_config()
+
+
+def session_config():
+    """The settings of a session, tf.ConfigProto; see `configure`."""
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
+    # What takes time is compiled by XLA. Rewriting the rest of the graph makes no step shorter,
+    # and takes longer than all else that happens before the first one.
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
     return config
 
 
