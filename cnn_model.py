@@ -35,7 +35,6 @@ class TCNNConfig(ClassifierConfig):
             "best": {
                 **BEST,
                 "kernel_size": 4,
-                "kernel_widths": 4,
                 "num_filters": 512,
                 "num_epochs": 5,
             },
