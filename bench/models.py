@@ -39,6 +39,8 @@ def opened(model_class, config, *, training=True, deterministic=True):
         deterministic: bool, see runtime.configure; the training commands ask for it.
     """
     session_config = runtime.configure(deterministic=deterministic)
+    if model_class in PLAIN.values():  # which is to have all that TensorFlow does by itself
+        session_config.graph_options.rewrite_options.disable_meta_optimizer = False
     with runtime.seeded_graph(1).as_default() as graph:
         model = model_class(config, training=training)
         initialise = tf.global_variables_initializer()
