@@ -129,7 +129,7 @@ def _read(share, output):
     if part.with_name(part.name + ".parts").exists() and not manifest_of(part).exists():
         raise OutputError(f"{part}: is not at its end; {_again(share, '--resume')}")
     found = read_sealed(manifest_of(part), _again(share))
-    if found.get("format") != FORMAT or found["shard"] != str(share):
+    if found.get("format") != FORMAT or found.get("shard") != str(share):
         raise OutputError(
             f"{manifest_of(part)}: is of shard {found.get('shard')} in format "
             f"{found.get('format')}, not of {share} in {FORMAT}; {_again(share)}"
