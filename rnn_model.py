@@ -1,6 +1,7 @@
 """The recurrent text classifier: layers of GRU or LSTM over characters, and what they end with."""
 
 import dataclasses
+import functools
 import types
 
 from data.errors import ConfigError
@@ -10,7 +11,7 @@ from textclf import compiled, convolution, layers, recurrence
 from textclf import tensorflow_v1 as tf
 from textclf.classifier import TextClassifier
 from textclf.config import BEST, ClassifierConfig
-from textclf.lookup import distinct, lookup, trim_padding
+from textclf.lookup import embed_distinct, trim_padding
 
 
 @dataclasses.dataclass
@@ -100,13 +101,15 @@ class TextRNN(TextClassifier):
         table = layers.embedding(
             config.vocab_size, config.embedding_dim, trainable=not config.freeze_embedding
         )  # [vocab_size, dim]
-        used, rows = distinct(ids, config.vocab_size)  # [used], [seq, batch]
         batch = tf.shape(ids)[1]
+        take = None
         if self.part is not None:  # this worker's documents, see collective.py
             own = self.part.size(documents)
             count = compiled.round_up(own, multiple=recurrence.CHAINS)
-            rows, keep = (self.part.take(x, 1, documents, count) for x in (rows, keep))
-        vectors = self.embedding_dropout(lookup(table, used))  # [used, dim]
+            take = functools.partial(self.part.take, axis=1, documents=documents, size=count)
+            keep = take(keep)
+        # [used, dim], [seq, batch]
+        vectors, rows = embed_distinct(ids, table, self.embedding_dropout, take)
         hidden, read = vectors, rows
         with tf.variable_scope("rnn"), tf.variable_scope("multi_rnn_cell"):
             for index in range(config.num_layers):

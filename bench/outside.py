@@ -55,15 +55,20 @@ class Worker:
         self._process.stdout.close()
         self._process.wait()
 
-    def step(self, characters):
-        """Runs a training step on documents with so many characters each, and waits for its end.
+    def step(self, characters, count=1):
+        """Runs training steps, one right after the other, and waits for the end of the last.
+
+        Args:
+            characters: int, of every document.
+            count: int, of steps.
 
         Raises:
             OutsideError: the process has ended.
         """
-        self._process.stdin.write(f"{characters}\n")
+        self._process.stdin.write(f"{characters}\n" * count)
         self._process.stdin.flush()
-        self._read()
+        for _ in range(count):
+            self._read()
 
     def _read(self):
         line = self._process.stdout.readline()

@@ -278,12 +278,14 @@ class TextClassifier:
         seed = tf.random.experimental.stateless_fold_in(self.dropout_seed, self._dropouts)
         return layers.dropout(inputs, keep_prob, seed)
 
-    def embedding_dropout(self, vectors):
-        """Dropout of characters' vectors; none unless training with keep_prob below 1."""
+    @property
+    def embedding_dropout(self):
+        """Dropout of the vectors of a whole batch's characters: a function from vectors float32
+        [n, dim] to such; None where there is none. None either unless keep_prob is below 1."""
         share = self.config.embedding_keep_prob
         if not self._training or share == 1.0:
-            return vectors
-        return self._drop(vectors, tf.where_v2(self.keep_prob < 1.0, share, 1.0))
+            return None
+        return lambda vectors: self._drop(vectors, tf.where_v2(self.keep_prob < 1.0, share, 1.0))
 
     def feed(self, ids, labels=None, keep_prob=1.0, dropout_seed=None, progress=None):
         """The feed_dict of a batch.

@@ -11,7 +11,7 @@ import functools
 
 from textclf import compiled
 from textclf import tensorflow_v1 as tf
-from textclf.lookup import distinct, lookup, trim_padding
+from textclf.lookup import embed_distinct, trim_padding
 
 _BLOCK = 8  # windows in a block
 _GROUP = 8  # documents whose gradients are added up at a time
@@ -40,11 +40,8 @@ def conv1d_max(ids, table, kernel, dropout=None, own=None):
     size = kernel.shape[0]
     block = windows_in_block(size, ids.shape[1])
     ids = trim_padding(ids, keep=padding_kept(size, ids.shape[1]))
-    used, rows = distinct(ids, table.shape[0])  # [used], [batch, seq]
-    if own is not None:
-        rows = own(rows)  # [own, seq]
-    vectors = lookup(table, used)  # [used, dim]
-    return windows_max(vectors if dropout is None else dropout(vectors), rows, kernel, block)
+    vectors, rows = embed_distinct(ids, table, dropout, own)  # [used, dim], [own, seq]
+    return windows_max(vectors, rows, kernel, block)
 
 
 def windows_in_block(size, seq):
