@@ -8,6 +8,7 @@ from rnn_model import TextRNN, TRNNConfig
 from tests.conftest import SIZES, ragged_ids
 from textclf import collective, runtime
 from textclf import tensorflow_v1 as tf
+from textclf.lookup import embed_distinct
 from textclf.runtime import seeded_graph
 
 BEST = {"ngrams": 2, "ngram_buckets": 13, "ngram_rate": 0.5, "embedding_keep_prob": 0.7}
@@ -15,6 +16,8 @@ BEST |= {"label_smoothing": 0.1, "decay": True, "dropout_keep_prob": 0.6}
 FROZEN = {"embedding_file": "vectors.txt", "freeze_embedding": True}
 WEIGHTS = [0.5, 1.0, 3.0]
 MODELS = {
+    "cnn, classic": (TextCNN, lambda: TCNNConfig(**SIZES, num_filters=6, kernel_size=3), None),
+    "lstm, classic": (TextRNN, lambda: TRNNConfig(**SIZES, rnn="lstm", num_layers=1), WEIGHTS),
     "cnn, all of the recipe": (
         TextCNN,
         lambda: TCNNConfig(**SIZES, **BEST, num_filters=6, kernel_size=3, kernel_widths=2),
@@ -120,3 +123,17 @@ def test_parts_cover_a_batch_without_overlap():
             assert sum(each for _, each in parts) == pytest.approx(np.arange(count).mean())
             if count >= 3:
                 assert np.concatenate([each for each, _ in parts]).tolist() == list(range(count))
+
+
+def test_a_part_looks_up_others_characters_only_where_dropout_is_of_the_whole_batch(random):
+    ids, vocab = np.array([[2, 3, 2], [4, 5, 6], [7, 8, 9]], np.int32), 11
+    values = random.normal(size=(vocab, 5)).astype(np.float32)
+    with seeded_graph(1).as_default(), tf.Session(config=runtime.session_config()) as session:
+        ways = [
+            embed_distinct(tf.constant(ids), tf.constant(values), dropout, lambda ids: ids[:1])
+            for dropout in (None, lambda vectors: vectors)
+        ]
+        (own, own_rows), (every, rows) = session.run(ways)
+    np.testing.assert_array_equal(own[own_rows], values[ids[:1]])
+    np.testing.assert_array_equal(every[rows], values[ids[:1]])
+    assert (len(own), len(every)) == (2, 8)  # rounded up; of 2 and of 8 characters
