@@ -36,7 +36,7 @@ class TRNNConfig(ClassifierConfig):
     )
     kernel_size: int = option(
         4,
-        "characters that the widest filters see, at most seq_length; the others see 1, 2, ...",
+        "characters that a filter sees, at most seq_length",
         group="model",
         minimum=1,
         later=True,

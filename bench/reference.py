@@ -89,10 +89,6 @@ class PlainRNN(PlainClassifier):
             return outputs[:, -1]  # [batch, hidden_dim]
         size, filters = config.kernel_size, config.num_filters
         kernel, bias = _weights("conv", [size, config.embedding_dim, filters])
-        # Filter f sees the last size - f * size // filters characters of its window.
-        unseen = tf.range(filters) * size // filters
-        seen = tf.range(size)[:, tf.newaxis, tf.newaxis] >= unseen  # [size, 1, filters]
-        kernel = kernel * tf.cast(seen, tf.float32)
         with tf.variable_scope("conv"):
             state_kernel = tf.get_variable("state_kernel", [config.hidden_dim, filters])
         states = tf.tensordot(outputs[:, size - 1 :], state_kernel, 1)

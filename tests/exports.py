@@ -5,9 +5,7 @@ import dataclasses
 import numpy as np
 
 from predict import CnnModel, RnnModel
-from tests import oracles
 from tests.conftest import initialised_session
-from textclf import tensorflow_v1 as tf
 from textclf.checkpoint import Origin, RunDirectory
 from textclf.export import ExportOptions
 from textclf.flags import ModelOptions
@@ -74,10 +72,7 @@ def make_run(path, kind, step=10, seed=3):
     _, run = open_run(path, kind)
     with seeded_graph().as_default() as graph:
         model_class(run.config)
-        session, weights = initialised_session(graph, np.random.default_rng(seed))
-        if "conv/state_kernel" in weights:  # of training, what filters do not see is zero
-            kernel = next(v for v in tf.global_variables() if v.op.name == "conv/kernel")
-            kernel.load(oracles.of_all_widths(weights["conv/kernel"]), session)
+        session, _ = initialised_session(graph, np.random.default_rng(seed))
         best = Best(step, 0.5, 0.75)
         snapshot = Snapshot(step=step, evaluated=True, best=best, records=0, elapsed_s=0.0)
         run.weights.save(session, snapshot, best)

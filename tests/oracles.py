@@ -79,18 +79,9 @@ def rnn_logits(
     return head(np.array(features), weights)
 
 
-def of_all_widths(kernel):
-    """A kernel [size, dim, filters] with zeros where its filters, of size to 1, see nothing."""
-    size, _, filters = kernel.shape
-    kernel = kernel.copy()
-    for at in range(filters):
-        kernel[: at * size // filters, :, at] = 0
-    return kernel
-
-
 def _filters_over_states(document, states, weights):
-    """The maxima of filters of all widths over the text, padding included, [filters]."""
-    kernel, state_kernel = of_all_widths(weights["conv/kernel"]), weights["conv/state_kernel"]
+    """The maxima of filters over the text, padding included, [filters]."""
+    kernel, state_kernel = weights["conv/kernel"], weights["conv/state_kernel"]
     size = len(kernel)
     states = [np.zeros(len(state_kernel))] * (len(document) - len(states)) + states
     values = []

@@ -28,8 +28,6 @@ def _prepare(model_class, config, graph, random, bias=0.0):
     """(ids, logits of the model for them, its weights as float32); bias is added in the head."""
     model = model_class(config, training=False)
     session, weights = initialised_session(graph, random)
-    if "conv/state_kernel" in weights:
-        weights["conv/kernel"] = oracles.of_all_widths(weights["conv/kernel"])
     for variable in tf.trainable_variables():  # large enough for scores that count
         weights[variable.op.name] *= 2.0
         weights[variable.op.name] += bias if variable.op.name == "fc1/bias" else 0.0

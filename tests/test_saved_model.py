@@ -98,8 +98,6 @@ def _random_weights(kind, random):
         name: random.normal(scale=0.5, size=shape).astype(np.float32)
         for name, shape in shapes.items()
     }
-    if "conv/state_kernel" in weights:
-        weights["conv/kernel"] = oracles.of_all_widths(weights["conv/kernel"])
     return config, weights
 
 

@@ -58,8 +58,7 @@ def conv1d_max(ids, table, scope, filters, kernel_size, *, widths=1, dropout=Non
 def conv1d_max_of_states(vectors, rows, states, scope, filters, kernel_size, block):
     """As conv1d_max, of filters that also see the state of a recurrent layer.
 
-    y_t = W [x_{t - kernel_size + 1} ... x_t] + V h_t + b, and its maximum over t. The filters have
-    all widths from kernel_size down to 1, in equal parts.
+    y_t = W [x_{t - kernel_size + 1} ... x_t] + V h_t + b, and its maximum over t.
 
     Args:
         vectors: float32 [n, dim], of characters.
@@ -74,13 +73,13 @@ def conv1d_max_of_states(vectors, rows, states, scope, filters, kernel_size, blo
         differs: windows of several characters, states of one direction, no tanh.
     """
     with tf.variable_scope(scope):
-        kernel, bias = _filters(kernel_size, vectors.shape[1], filters, kernel_size)
+        kernel, bias = _filters(kernel_size, vectors.shape[1], filters)
         state_kernel = tf.get_variable("state_kernel", [states.shape[2], filters])
         pooled = convolution.windows_max(vectors, rows, kernel, block, states, state_kernel)
         return pooled + bias
 
 
-def _filters(size, dim, filters, widths):
+def _filters(size, dim, filters, widths=1):
     """The kernel [size, dim, filters] and the bias [filters] of a convolution."""
     shape = [size, dim, filters]
     kernel = tf.get_variable("kernel", shape) if widths == 1 else _kernel_of_widths(shape, widths)
