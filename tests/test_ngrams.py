@@ -228,6 +228,25 @@ def test_ngrams_are_as_long_as_it_takes_to_tell_18_bits(symbols, longest, monkey
     assert ngrams.longest_for(ids[:, -2:]) == 2
 
 
+def test_a_network_of_letters_needs_more_documents():
+    assert ngrams.weight_for(4000, 2) == 1.25
+    assert ngrams.weight_for(18000, 4) == 3.0
+    assert ngrams.weight_for(100, 2) == 8.0  # not 11: probabilities would be 0 and 1
+
+
+def test_what_follows_the_documents_is_settled_once():
+    letters = np.random.default_rng(3).integers(1, 21, (500, 7)).astype(np.int32)
+    config = TCNNConfig(**{**CNN, "ngrams": -1, "ngram_weight": 0.0})
+    ngrams.settle(config, letters)
+    assert (config.ngrams, config.ngram_weight) == (4, 8.0)
+    config = TCNNConfig(**{**CNN, "ngrams": -1, "ngram_weight": 0.0, "multi_label": True})
+    ngrams.settle(config, letters)
+    assert (config.ngrams, config.ngram_weight) == (4, 3.0)
+    config = TCNNConfig(**{**CNN, "ngrams": 3, "ngram_weight": 1.5})
+    ngrams.settle(config, letters)
+    assert (config.ngrams, config.ngram_weight) == (3, 1.5)
+
+
 def test_a_graph_needs_the_number_of_words(graph):
     with pytest.raises(ConfigError, match="ngrams -1: stands for a number"):
         TextCNN(TCNNConfig(**{**CNN, "ngrams": -1}))

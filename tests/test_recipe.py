@@ -80,8 +80,13 @@ def test_the_learning_rate_rises_and_falls(graph, random, progress, share):
     assert largest == pytest.approx(0.001 * share, rel=1e-2, abs=1e-9)
 
 
-def test_training_aims_at_smoothed_labels_and_each_path_has_a_loss_of_its_own(graph, random):
-    config = TCNNConfig(**CNN, label_smoothing=0.3, ngrams=1, ngram_rate=0.5, ngram_weight=4.0)
+@pytest.mark.parametrize(("ngram_rate", "rate"), [(0.5, 0.5), (0.0, 30.0)])  # 10 a category
+def test_training_aims_at_smoothed_labels_and_each_path_has_a_loss_of_its_own(
+    graph, random, ngram_rate, rate
+):
+    config = TCNNConfig(
+        **CNN, label_smoothing=0.3, ngrams=1, ngram_rate=ngram_rate, ngram_weight=4.0
+    )
     model = TextCNN(config)
     session, weights = initialised_session(graph, random)
     ids = ragged_ids(random, BATCH, CNN["seq_length"], CNN["vocab_size"])
@@ -101,7 +106,7 @@ def test_training_aims_at_smoothed_labels_and_each_path_has_a_loss_of_its_own(gr
         feature /= np.linalg.norm(feature) or 1.0
     linear = features @ weights["ngrams/kernel"]
     wrong = oracles.softmax(linear) - targets
-    expected = -0.5 / BATCH * features.T @ wrong
+    expected = -rate / BATCH * features.T @ wrong
     np.testing.assert_allclose(moved, expected, rtol=1e-3, atol=1e-6)
 
 
@@ -115,7 +120,7 @@ def test_a_recipe_is_a_set_of_values_that_flags_change(folder, capsys):
     expected = {**TCNNConfig.recipes["best"], "ngrams": 2, "embedding_dim": 6, "min_steps": 60}
     for name in ("ngrams", "embedding_dim", "min_steps", "label_smoothing", "decay"):
         assert about["config"][name] == expected[name]
-    assert about["config"]["ngram_weight"] == 1 + 1000 / 36
+    assert about["config"]["ngram_weight"] == 8.0  # 36 documents
     status, out, _ = in_process(capsys, "run_cnn", "test")
     assert status == 0
     status, out, _ = in_process(capsys, "predict", "球赛一", "股市五")

@@ -226,7 +226,8 @@ class TextClassifier:
         pairs = list(zip(gradients, variables, strict=True))
         steps = [adam.apply_gradients(pairs[len(tables) :])]
         if tables:
-            descent = tf.train.GradientDescentOptimizer(config.ngram_rate * rate)
+            table_rate = config.ngram_rate or ngrams.rate_for(config.num_classes)
+            descent = tf.train.GradientDescentOptimizer(table_rate * rate)
             steps.insert(0, descent.apply_gradients(pairs[:1]))
         return tf.group(*steps), means
 

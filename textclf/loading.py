@@ -100,12 +100,10 @@ def load_training(path, options, config, chosen):
         oov=config.oov,
     )
     config.vocab_size = len(words)
-    if config.ngrams and not config.ngram_weight:
-        config.ngram_weight = ngrams.weight_for(len(train))
     train_encoded, train_labels = encode(train, words, categories, config)
     val_encoded, val_labels = encode(val, words, categories, config)
-    if config.ngrams < 0:
-        config.ngrams = ngrams.longest_for(train_encoded.ids)
+    if config.ngrams:
+        ngrams.settle(config, train_encoded.ids)
     fingerprints = {name: documents.fingerprint() for name, documents in splits.items()}
     vectors = None
     if config.embedding_file is not None:

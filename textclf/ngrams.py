@@ -20,7 +20,10 @@ MIN_DOCUMENTS = 2  # n-grams of fewer training documents say nothing of others: 
 NO_ROW = PAD_ID  # the row of what is no n-gram of the text, because padding is part of it
 _CHUNK = 1 << 22  # rows that are counted at a time
 _PLACES = 8  # numbers of different n differ
-_CREDIBLE = 1000  # training documents from which a network is believed half as much as n-grams
+_CREDIBLE = 1000  # training documents of Chinese that make a network count half of the n-grams
+_MORE = 6  # times as many for every further word that _BITS take: 36,000 of letters
+_HEAVIEST = 8.0
+_RATE = 10  # step size for every category
 _BITS = 18  # what an n-gram tells: some 260,000 of equal frequency could be told apart
 _LONGEST = 5
 _TINY = 1e-12  # where no n-gram is known
@@ -31,19 +34,45 @@ def count_rows(config):
     return config.vocab_size + (config.ngram_buckets if config.ngrams > 1 else 0)
 
 
-def weight_for(documents):
+def settle(config, ids):
+    """Gives the fields of a config that follow the training documents their values.
+
+    Args:
+        config: ClassifierConfig with n-grams.
+        ids: int32 array [n, seq_length], n >= 1, all training documents.
+    """
+    longest = longest_for(ids)
+    # Several labels: the sum is trained too, and needs less help.
+    alike = 2 if config.multi_label else longest
+    config.ngram_weight = config.ngram_weight or weight_for(len(ids), alike)
+    if config.ngrams < 0:
+        config.ngrams = longest
+
+
+def weight_for(documents, longest):
     """How much the n-grams count beside a network that has so many documents to learn from.
 
     Of little data a network learns less than a linear classifier does, and is surer of it. The two
-    are mixed as n-grams : network = 1 : n / (n + 1000).
+    are mixed as n-grams : network = 1 : n / (n + k), with k = 1000 for Chinese. Of letters a
+    network has to learn words first: it needs far more documents (Zhang et al. 2015,
+    arXiv:1509.01626, some 100,000s).
 
     Args:
         documents: int >= 1, training documents.
+        longest: int >= 2, see `longest_for`.
 
     Returns:
-        float > 1.
+        float above 1, at most _HEAVIEST: more would only make the probabilities extreme.
     """
-    return 1 + _CREDIBLE / documents
+    return min(1 + _CREDIBLE * _MORE ** (longest - 2) / documents, _HEAVIEST)
+
+
+def rate_for(num_classes):
+    """The step size of gradient descent on the table, float.
+
+    Of more categories each has a smaller share of a batch, and of the mean gradient.
+    """
+    return float(_RATE * num_classes)
 
 
 def longest_for(ids):
