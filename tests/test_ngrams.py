@@ -234,6 +234,10 @@ def test_a_network_of_letters_needs_more_documents():
     assert ngrams.weight_for(100, 2) == 8.0  # not 11: probabilities would be 0 and 1
 
 
+def test_of_many_categories_each_takes_its_own_step():
+    assert [ngrams.rate_for(count) for count in (2, 10, 18)] == [100.0, 100.0, 180.0]
+
+
 def test_what_follows_the_documents_is_settled_once():
     letters = np.random.default_rng(3).integers(1, 21, (500, 7)).astype(np.int32)
     config = TCNNConfig(**{**CNN, "ngrams": -1, "ngram_weight": 0.0})

@@ -80,7 +80,7 @@ def test_the_learning_rate_rises_and_falls(graph, random, progress, share):
     assert largest == pytest.approx(0.001 * share, rel=1e-2, abs=1e-9)
 
 
-@pytest.mark.parametrize(("ngram_rate", "rate"), [(0.5, 0.5), (0.0, 30.0)])  # 10 a category
+@pytest.mark.parametrize(("ngram_rate", "rate"), [(0.5, 0.5), (0.0, 100.0)])
 def test_training_aims_at_smoothed_labels_and_each_path_has_a_loss_of_its_own(
     graph, random, ngram_rate, rate
 ):

@@ -109,7 +109,8 @@ class ClassifierConfig(WordOptions, LabelOptions):
     )
     ngram_rate: float = option(
         100.0,
-        "step size of gradient descent on the weights of n-grams; 0 takes 10 for every category",
+        "step size of gradient descent on the weights of n-grams; 0 takes 100, and 10 for each "
+        "of more than ten categories",
         group="training",
         minimum=0.0,
         later=True,

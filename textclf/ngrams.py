@@ -70,9 +70,9 @@ def weight_for(documents, longest):
 def rate_for(num_classes):
     """The step size of gradient descent on the table, float.
 
-    Of more categories each has a smaller share of a batch, and of the mean gradient.
+    Of many categories each has a small share of a batch, and of the mean gradient.
     """
-    return float(_RATE * num_classes)
+    return float(_RATE * max(10, num_classes))
 
 
 def longest_for(ids):
