@@ -129,6 +129,11 @@ def test_a_recipe_is_a_set_of_values_that_flags_change(folder, capsys):
     assert in_process(capsys, *again, "--ngrams", "2")[0] == 0
     assert in_process(capsys, *again, "--ngrams", "3")[0] == 2  # this training began with 2
     assert in_process(capsys, *again, "--ngrams", "-1")[0] == 0  # what the documents tell stays
+    other = ["run_cnn", "train", "--overwrite", "--label-smoothing", "0.2", *flags]
+    assert in_process(capsys, *other)[0] == 0
+    is_refused(
+        folder, capsys, again, 2, "label_smoothing 0.1 (--recipe best): this training began with"
+    )
     more = ["run_cnn", "train", "--resume", "--num-epochs", "90"]
     is_refused(folder, capsys, more, 2, "num_epochs 90: the learning rates of this training fall")
 

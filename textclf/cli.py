@@ -94,7 +94,7 @@ def train(parsed, config_class, model_class):
     if options.resume and not (follows and not is_run(save_dir)):
         RunDirectory.open(save_dir, model_class.name, config_class)  # is there one?
         with contextlib.nullcontext() if follows else locked(save_dir):
-            return _resume(parsed, options, save_dir, config_class, model_class, console)
+            return _resume(parsed, asked, options, save_dir, config_class, model_class, console)
     if not follows:
         _refuse_to_overwrite(save_dir, options)
     options.data_dir = str(loading.training_path(options))
@@ -146,12 +146,11 @@ def _refuse_to_overwrite(save_dir, options):
         )
 
 
-def _resume(parsed, options, save_dir, config_class, model_class, console):
+def _resume(parsed, asked, options, save_dir, config_class, model_class, console):
     """Goes on with the training that a directory holds."""
     from textclf import joint, running
 
     run = RunDirectory.open(save_dir, model_class.name, config_class)
-    apply_recipe(parsed, config_class, options.recipe)
     given = dict(vars(parsed))
     if options.recipe != TrainOptions.recipe:
         given.pop("vocab_size")  # as many as the data has
@@ -170,9 +169,10 @@ def _resume(parsed, options, save_dir, config_class, model_class, console):
         if name in RESUMABLE:
             setattr(run.config, name, given.get(name, trained_with))
         elif given.get(name, trained_with) != trained_with:
+            source = "" if name in asked else f" (--recipe {options.recipe})"
             raise ConfigError(
-                f"{name} {given[name]}: this training began with {trained_with}, and a resumed one "
-                "keeps it; leave the flag out, or train anew with another --save-dir"
+                f"{name} {given[name]}{source}: this training began with {trained_with}, and a "
+                "resumed one keeps it; leave the flag out, or train anew with another --save-dir"
             )
     for name, trained_with in run.origin.data.items():
         setattr(options, name, given.get(name, trained_with))
